@@ -1,0 +1,53 @@
+"""The `millrace` command: a table of commands, each loaded when it is called.
+
+A command lives in the module of its area; only the called one is imported, so that `--help`
+answers at once and no command pays for another's imports.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from millrace import __version__
+from millrace.errors import MillraceError
+
+#: command -> (module, attribute, one line of help)
+COMMANDS: dict[str, tuple[str, str, str]] = {}
+
+
+class LazyGroup(click.Group):
+    """A click group whose commands are imported on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, importing none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="millrace")
+def cli() -> None:
+    """A modern data stack that starts in one command and proves that nothing was lost."""
+
+
+def main() -> None:
+    """Run the command line; a user's error is printed with its remedy, without a traceback."""
+    try:
+        cli.main(prog_name="millrace", standalone_mode=True)
+    except MillraceError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
