@@ -39,16 +39,22 @@ class Service(BaseModel):
 
 
 class Kafka(Service):
+    """The broker, and the controller in the same process."""
+
     port: int = 9092
     controller_port: int = 9193
 
 
 class Registry(Service):
+    """The schema registry; the management port serves its health."""
+
     port: int = 8085
     management_port: int = 8086
 
 
 class NameNode(Service):
+    """HDFS: remote calls, and the web page with WebHDFS."""
+
     port: int = 8020
     http_port: int = 9870
 
@@ -59,6 +65,8 @@ class NameNode(Service):
 
 
 class DataNode(Service):
+    """HDFS data: transfer, WebHDFS, its internal proxy, remote calls."""
+
     port: int = 9866
     http_port: int = 9864
     proxy_port: int = 9865
@@ -66,6 +74,8 @@ class DataNode(Service):
 
 
 class ResourceManager(Service):
+    """YARN: clients, web page, application masters, node managers, administration."""
+
     port: int = 8032
     http_port: int = 8088
     scheduler_port: int = 8030
@@ -79,6 +89,8 @@ class ResourceManager(Service):
 
 
 class NodeManager(Service):
+    """The node that runs YARN containers."""
+
     port: int = 8041
     http_port: int = 8042
     localizer_port: int = 8040
@@ -86,6 +98,8 @@ class NodeManager(Service):
 
 
 class Metastore(Service):
+    """The Hive Metastore: the catalog `iceberg` of every engine."""
+
     port: int = 9083
 
     @property
@@ -95,6 +109,8 @@ class Metastore(Service):
 
 
 class ObjectStore(Service):
+    """The S3 store and the bucket of the marts."""
+
     port: int = 9000
     console_port: int = 9001
     bucket: str = "data-lake"
@@ -102,20 +118,28 @@ class ObjectStore(Service):
 
 
 class Trino(Service):
+    """The SQL engine."""
+
     port: int = 8081
 
 
 class Airflow(Service):
+    """The API server with the web page, and the ports of the task logs."""
+
     port: int = 8080
     worker_log_port: int = 8793
     triggerer_log_port: int = 8794
 
 
 class History(Service):
+    """The Spark history server, a service of the profile `history`."""
+
     port: int = 18080
 
 
 class Postgres(Service):
+    """The metadata database of Airflow, the metastore and the registry."""
+
     port: int = 5433
 
 

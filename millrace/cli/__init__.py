@@ -22,9 +22,11 @@ class LazyGroup(click.Group):
     """A click group whose commands are imported on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, in the order of the table."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
         if cmd_name not in COMMANDS:
             return None
         module, attribute, _ = COMMANDS[cmd_name]

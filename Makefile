@@ -1,0 +1,108 @@
+# Every day-to-day command of Millrace. `make help` lists them.
+#
+# Knobs, each with its default:
+#   RUNTIME=native         how the cluster runs
+#   MILLRACE_HOME          the state folder (.millrace)
+#   MILLRACE_TIER=small    sizes: small (8 GiB) or standard (16 GiB), config/tiers.toml
+#   MILLRACE_PORT_OFFSET=0 moves every port, so that two clusters run side by side
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MILLRACE := ./bin/millrace
+PYTHON ?= python3
+PYTHON_TEST := $${MILLRACE_HOME:-.millrace}/dist/lake/bin/python
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} \
+	  /^## / {printf "\n%s\n", substr($$0, 4)} \
+	  /^[a-z][a-z-]*:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\nKnobs: SERVICE= ARGS= DATASET= FROM= RUNTIME= MILLRACE_TIER= MILLRACE_PORT_OFFSET= MILLRACE_HOME=\n'
+
+## Start here
+.PHONY: demo test install
+demo: install ## Start the cluster and bring sample events all the way to marts
+	@$(MILLRACE) demo
+
+test: install ## Run the unit, integration and end-to-end tests on a cluster of their own
+	@$(MILLRACE) test $(ARGS)
+
+install: ## Fetch everything Millrace runs on into your cache (once)
+	@$(PYTHON) -m millrace.dist
+
+## The cluster
+.PHONY: up down status logs doctor destroy
+up: install ## Start every service and wait until all are healthy
+	@$(MILLRACE) up
+
+down: ## Stop every service; data stays
+	@$(MILLRACE) down
+
+status: ## Show each service: state, memory, ports
+	@$(MILLRACE) status
+
+logs: ## Show the end of the logs: SERVICE=trino for one
+	@$(MILLRACE) logs $(SERVICE) $(ARGS)
+
+doctor: ## Check the machine and the cluster, and say what to mend
+	@$(MILLRACE) doctor
+
+destroy: ## Delete the cluster's data (asks first)
+	@$(MILLRACE) destroy $(ARGS)
+
+## Datasets
+.PHONY: validate plan apply generate produce generate-data
+validate: ## Check every contract
+	@$(MILLRACE) validate
+
+plan: ## Show what `make apply` would change
+	@$(MILLRACE) plan
+
+apply: ## Create topics, schemas and tables from the contracts
+	@$(MILLRACE) apply
+
+generate: ## Rewrite the files that are generated from the contracts
+	@$(MILLRACE) generate
+
+generate-data: ## Generate the sample data (no service needed)
+	@$(MILLRACE) generate-data $(ARGS)
+
+produce: ## Publish a file: DATASET=orders FROM=orders.csv
+	@$(MILLRACE) produce "$(DATASET)" --from "$(FROM)" $(ARGS)
+
+## Pipelines
+.PHONY: run dbt sql shell
+run: ## Run the Airflow pipeline once and follow it
+	@$(MILLRACE) run --follow $(ARGS)
+
+dbt: ## Run dbt: ARGS="build"
+	@$(MILLRACE) dbt $(ARGS)
+
+sql: ## Query Trino: ARGS="select 1", or interactively
+	@$(MILLRACE) sql $(if $(ARGS),"$(ARGS)")
+
+shell: ## Open a Python shell with the lake's libraries and settings
+	@$(MILLRACE) shell
+
+## Airflow by hand
+.PHONY: airflow-init airflow-start
+airflow-init: install ## Prepare Airflow's database and pools
+	@$(MILLRACE) up postgres airflow-init
+
+airflow-start: install ## Start Airflow's services and what they need
+	@$(MILLRACE) up airflow-apiserver airflow-scheduler airflow-dag-processor airflow-triggerer
+
+## Developing Millrace
+.PHONY: lint format test-unit clean
+lint: ## Check style, types, SQL and shell
+	@$(MILLRACE) test lint
+
+format: ## Format the code
+	@$(PYTHON_TEST) -m ruff check --fix-only -q . && $(PYTHON_TEST) -m ruff format -q .
+
+test-unit: install ## Run the unit tests alone (no cluster)
+	@$(MILLRACE) test unit
+
+clean: ## Remove temporary files; data stays
+	@$(MILLRACE) clean
