@@ -15,7 +15,11 @@ from millrace import __version__
 from millrace.errors import MillraceError
 
 #: command -> (module, attribute, one line of help)
-COMMANDS: dict[str, tuple[str, str, str]] = {}
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "test": ("millrace.cli.testing", "run_tests", "run the project's own tests"),
+    "clean": ("millrace.cli.testing", "clean", "remove temporary files"),
+    "shell": ("millrace.cli.testing", "shell", "open Python with the lake's libraries"),
+}
 
 
 class LazyGroup(click.Group):

@@ -133,7 +133,12 @@ def test_dag_files_import_only_airflow_and_our_operators() -> None:
 def test_no_file_names_a_registry_host_or_a_path_of_a_machine() -> None:
     # Written in pieces, so that this file does not offend its own rule.
     hosts = ["files.python" + "hosted.org", "repo1.maven" + ".org", "repo.maven." + "apache.org"]
-    hosts += ["proxy." + "golang.org", "registry.npm" + "js.org", "pypi" + ".org", "/work/" + "main"]
+    hosts += [
+        "proxy." + "golang.org",
+        "registry.npm" + "js.org",
+        "pypi" + ".org",
+        "/work/" + "main",
+    ]
     offenders = [
         f"{file.relative_to(ROOT)}: {host}"
         for file in tracked()

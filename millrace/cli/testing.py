@@ -1,0 +1,117 @@
+"""`millrace test`: the project's own tests, on a cluster of their own.
+
+The tests never touch the user's cluster: they get a state folder and a port offset of their own,
+so both can run at once. Two Python environments are tested, each by its own pytest: the lake's,
+and Airflow's for the DAGs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from millrace.settings import Settings, load
+
+#: Far from the base ports and below Linux's ephemeral range (32768), whatever the service.
+TEST_PORT_OFFSET = 12_000
+#: part of the suite -> (environment, arguments of pytest)
+PARTS: dict[str, tuple[str, list[str]]] = {
+    "lint": ("lake", ["tests/unit/house"]),
+    "unit": ("lake", ["tests/unit", "--ignore=tests/unit/dags"]),
+    "dags": ("airflow", ["tests/unit/dags", "-p", "no:cacheprovider"]),
+    "integration": ("lake", ["tests/integration"]),
+    "e2e": ("lake", ["tests/e2e"]),
+}
+#: One pytest for all that needs the cluster, so that it starts once.
+WHOLE = (["unit"], ["dags"], ["integration", "e2e"])
+CHOICES = {"all": WHOLE, "unit": WHOLE[:2], "cluster": WHOLE[2:]}
+
+
+@click.command(name="test", context_settings={"ignore_unknown_options": True})
+@click.argument("part", default="all", type=click.Choice([*CHOICES, *PARTS]))
+@click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
+def run_tests(part: str, pytest_arguments: tuple[str, ...]) -> None:
+    """Run PART of the tests (default: all), with further arguments for pytest.
+
+    \b
+    lint         style, types, shell, and the rules of CONTRIBUTING.md
+    unit         no cluster needed (DAGs included)
+    integration  each service through the client its users use
+    e2e          the demo, twice; growth of a contract; services killed
+    cluster      integration and e2e on one cluster
+    """
+    settings = load()
+    started = time.monotonic()
+    rounds = CHOICES.get(part, ([part],))
+    codes = [run_round(settings, names, list(pytest_arguments)) for names in rounds]
+    click.echo(f"tests took {time.monotonic() - started:.0f} s")
+    sys.exit(max(codes))
+
+
+def run_round(settings: Settings, parts: list[str], arguments: list[str]) -> int:
+    """Run one pytest over the parts; they share an environment. Returns its exit code."""
+    environment_name = PARTS[parts[0]][0]
+    selected = [word for part in parts for word in PARTS[part][1]]
+    python = settings.dist / environment_name / "bin" / "python"
+    click.secho(f"== {' and '.join(parts)}: pytest {' '.join(selected)}", bold=True)
+    done = subprocess.run(
+        [str(python), "-m", "pytest", *selected, *arguments],
+        cwd=settings.root,
+        env=test_environment(settings),
+        check=False,
+    )
+    return done.returncode
+
+
+def test_environment(settings: Settings) -> dict[str, str]:
+    """The environment of the tests: the test cluster's folder and ports, nothing of the user's."""
+    home = settings.root / ".millrace-test"
+    link_distribution(settings.dist, home / "dist")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("MILLRACE_")}
+    return {
+        **inherited,
+        "MILLRACE_HOME": str(home),
+        "MILLRACE_PORT_OFFSET": str(TEST_PORT_OFFSET),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def link_distribution(source: Path, target: Path) -> None:
+    """Give the test cluster the units that the user's cluster runs on."""
+    target.mkdir(parents=True, exist_ok=True)
+    for unit in source.iterdir():
+        link = target / unit.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(unit.resolve())
+
+
+@click.command()
+def clean() -> None:
+    """Remove temporary files: caches of the tools, compiled Python, dbt's target folder."""
+    root = load().root
+    names = ["__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"]
+    found = [path for name in names for path in root.rglob(name) if ".millrace" not in path.parts]
+    found += [root / "dbt_project" / name for name in ("target", "logs")]
+    for path in found:
+        shutil.rmtree(path, ignore_errors=True)
+    click.echo(f"removed {len(found)} temporary folders; data and downloads are untouched")
+
+
+@click.command()
+def shell() -> None:
+    """Open Python with the lake's libraries, `settings` and `catalog` at hand."""
+    settings = load()
+    program = (
+        "from millrace.settings import load\n"
+        "from millrace.lake import catalog as _catalog\n"
+        "settings = load(); catalog = _catalog(settings)\n"
+        "print('settings, catalog; for example catalog.list_tables(\"marts\")')\n"
+    )
+    python = str(settings.dist / "lake" / "bin" / "python")
+    os.execv(python, [python, "-i", "-c", program])  # noqa: S606 - an interactive shell is the point
