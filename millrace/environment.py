@@ -19,6 +19,7 @@ def cluster_environment(settings: Settings) -> dict[str, str]:
         "MILLRACE_DIST": str(settings.dist),
         "MILLRACE_CONFIG": str(settings.config),
         "MILLRACE_SECRETS": str(settings.secrets),
+        "MILLRACE_CONTRACTS": str(settings.contracts),
         "MILLRACE_CLUSTER": str(settings.home),
         "MILLRACE_PORT_OFFSET": str(settings.port_offset),
         "MILLRACE_TIER": settings.tier,

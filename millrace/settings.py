@@ -158,6 +158,7 @@ class Settings(BaseSettings):
 
     root: Path = ROOT
     home: Path = ROOT / ".millrace"
+    contracts: Path = ROOT / "contracts"
     port_offset: int = 0
     tier: Literal["small", "standard"] = "small"
 
@@ -222,11 +223,6 @@ class Settings(BaseSettings):
     def sample(self) -> Path:
         """Generated sample data and its manifest."""
         return self.home / "sample"
-
-    @property
-    def contracts(self) -> Path:
-        """One file a dataset."""
-        return self.root / "contracts"
 
     def secret(self, name: str) -> str:
         """The value of one secret.
