@@ -28,6 +28,7 @@ PARTS: dict[str, tuple[str, list[str]]] = {
     "integration": ("lake", ["tests/integration"]),
     "e2e": ("lake", ["tests/e2e"]),
 }
+CLUSTER_PARTS = {"integration", "e2e"}
 #: One pytest for all that needs the cluster, so that it starts once.
 WHOLE = (["unit"], ["dags"], ["integration", "e2e"])
 CHOICES = {"all": WHOLE, "unit": WHOLE[:2], "cluster": WHOLE[2:]}
@@ -57,6 +58,9 @@ def run_tests(part: str, pytest_arguments: tuple[str, ...]) -> None:
 def run_round(settings: Settings, parts: list[str], arguments: list[str]) -> int:
     """Run one pytest over the parts; they share an environment. Returns its exit code."""
     environment_name = PARTS[parts[0]][0]
+    on_a_cluster = bool(CLUSTER_PARTS & set(parts))
+    if on_a_cluster:
+        remove_test_cluster(settings)
     selected = [word for part in parts for word in PARTS[part][1]]
     python = settings.dist / environment_name / "bin" / "python"
     click.secho(f"== {' and '.join(parts)}: pytest {' '.join(selected)}", bold=True)
@@ -66,18 +70,51 @@ def run_round(settings: Settings, parts: list[str], arguments: list[str]) -> int
         env=test_environment(settings),
         check=False,
     )
+    if on_a_cluster and done.returncode == 0:
+        remove_test_cluster(settings)
+    elif on_a_cluster:
+        run_millrace(settings, "down")
+        click.echo(f"the logs of the test cluster stay in {test_home(settings)}/logs")
     return done.returncode
+
+
+def test_home(settings: Settings) -> Path:
+    """The state folder of the test cluster, beside the user's."""
+    return settings.root / ".millrace-test"
+
+
+def remove_test_cluster(settings: Settings) -> None:
+    """End and delete what an earlier run of the tests left."""
+    if test_home(settings).exists():
+        run_millrace(settings, "destroy", "--yes")
+
+
+def run_millrace(settings: Settings, *arguments: str) -> None:
+    """Run the command line on the test cluster, by the user's own distribution."""
+    python = settings.dist / "lake" / "bin" / "python"
+    subprocess.run(
+        [str(python), "-m", "millrace", *arguments],
+        cwd=settings.root,
+        env=test_environment(settings),
+        check=True,
+    )
 
 
 def test_environment(settings: Settings) -> dict[str, str]:
     """The environment of the tests: the test cluster's folder and ports, nothing of the user's."""
-    home = settings.root / ".millrace-test"
+    home = test_home(settings)
     link_distribution(settings.dist, home / "dist")
+    contracts = home / "contracts"
+    if not contracts.exists():
+        # A copy: the tests add datasets and fields.
+        shutil.copytree(settings.root / "contracts", contracts)
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("MILLRACE_")}
     return {
         **inherited,
         "MILLRACE_HOME": str(home),
+        "MILLRACE_CONTRACTS": str(contracts),
         "MILLRACE_PORT_OFFSET": str(TEST_PORT_OFFSET),
+        "PYTHONPATH": f"{settings.root}:{settings.root / 'kafka' / 'producers'}",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 
