@@ -14,6 +14,7 @@ from typing import Any
 from open_data_contract_standard.model import OpenDataContractStandard
 from pydantic import ValidationError
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
 from millrace.contracts.errors import ContractError, Problem
@@ -69,11 +70,12 @@ class Document:
 
     def line(self, at: Path_) -> int:
         """The line of a path, or of the nearest part of it that was written."""
-        node, line = self._tree, 1
+        node: Any = self._tree
+        line = 1
         for step in at:
-            if isinstance(node, dict) and step in node:
+            if isinstance(node, CommentedMap) and step in node:
                 line = node.lc.key(step)[0] + 1
-            elif isinstance(node, list) and isinstance(step, int) and step < len(node):
+            elif isinstance(node, CommentedSeq) and isinstance(step, int) and step < len(node):
                 line = node.lc.item(step)[0] + 1
             else:
                 break
@@ -115,7 +117,8 @@ class Document:
 
         The rest are the names of the model's classes in a union.
         """
-        node, path = self._tree, []
+        node: Any = self._tree
+        path: list[Step] = []
         for step in location:
             known = isinstance(node, dict) and step in node
             if known or (isinstance(node, list) and isinstance(step, int)):
@@ -125,10 +128,9 @@ class Document:
 
     def _field(self, at: Path_) -> str:
         """The dotted name of the field that a path lies in."""
-        node, names = self._tree, []
+        node: Any = self._tree
+        names: list[str] = []
         for position, step in enumerate(at):
-            if not isinstance(node, (dict, list)):
-                break
             try:
                 node = node[step]
             except (KeyError, IndexError, TypeError):

@@ -6,7 +6,6 @@ The standard's `logicalType` says what a value is, `physicalType` narrows how it
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from open_data_contract_standard.model import SchemaProperty
@@ -15,20 +14,9 @@ from millrace.contracts import names
 from millrace.contracts.bounds import read_bounds
 from millrace.contracts.document import Document, Path_
 from millrace.contracts.model import Field
-from millrace.contracts.suggest import refuse_key, suggestion
+from millrace.contracts.stored import STORED_AS, read_type
+from millrace.contracts.suggest import refuse_other_keys, suggestion
 
-#: logicalType -> how it may be stored, the default first. A count outgrows 32 bits before its
-#: reader notices, hence long.
-STORED_AS: dict[str, tuple[str, ...]] = {
-    "string": ("string",),
-    "integer": ("long", "int"),
-    "number": ("double", "decimal(p,s)"),
-    "boolean": ("boolean",),
-    "date": ("date",),
-    "timestamp": ("timestamp",),
-    "array": ("array",),
-    "object": ("struct",),
-}
 MASKS = ("hash", "redact")
 CLASSIFICATIONS = ("public", "internal", "pii")
 
@@ -41,9 +29,6 @@ DESCRIBING = {
     "id", "description", "businessName", "deprecated", "synonyms", "authoritativeDefinitions",
     "tags", "examples", "criticalDataElement", "semanticType",
 }  # fmt: skip
-
-_DECIMAL = re.compile(r"decimal\((\d{1,2}), *(\d{1,2})\)")
-MOST_DIGITS = 38
 
 
 def read_fields(
@@ -74,25 +59,23 @@ class _FieldReading:
 
     def field(self) -> Field:
         """The field, with a stand-in wherever a problem was noted."""
-        for key in self.document.keys(self.at):
-            if key not in APPLIED | DESCRIBING:
-                refuse_key(self.document, (*self.at, key), APPLIED | DESCRIBING)
+        refuse_other_keys(self.document, self.at, APPLIED | DESCRIBING)
         given = self.given
         logical = self.logical_type()
-        key = bool(given.primaryKey)
-        if key and logical in ("array", "object"):
+        is_key = bool(given.primaryKey)
+        if is_key and logical in ("array", "object"):
             self.refuse("primaryKey", f"an {logical} can not be a key", "choose a plain field")
         classification = self.classification()
         return Field(
             name=self.name(),
-            type=self.stored_type(logical),
+            type=read_type(self.document, given.physicalType, logical, self.at),
             description=" ".join((given.description or "").split()),
             # A key identifies, so it is never null; nor is there a use for a null in an array.
-            required=bool(given.required) or key or self.is_item,
+            required=bool(given.required) or is_key or self.is_item,
             items=self.items(logical),
             fields=self.fields(logical),
             enum=self.allowed(logical),
-            key=key,
+            key=is_key,
             pii=classification == "pii",
             mask=self.mask(),
             references=self.reference(),
@@ -137,30 +120,6 @@ class _FieldReading:
                 suggestion(logical, STORED_AS),
             )
         return logical if logical in STORED_AS else "string"
-
-    def stored_type(self, logical: str) -> str:
-        """How the value is stored."""
-        physical = self.given.physicalType
-        ways = STORED_AS[logical]
-        if physical is None:
-            return ways[0]
-        found = _DECIMAL.fullmatch(physical)
-        if found and logical == "number":
-            precision, scale = int(found[1]), int(found[2])
-            if 1 <= precision <= MOST_DIGITS and scale <= precision:
-                return f"decimal({precision},{scale})"
-            self.refuse(
-                "physicalType",
-                f"{physical} is no decimal",
-                f"at most {MOST_DIGITS} digits, and no more behind the point than in all",
-            )
-        elif physical not in ways:
-            self.refuse(
-                "physicalType",
-                f"the logicalType {logical} can not be stored as {physical!r}",
-                f"use one of {', '.join(ways)}, or leave physicalType out",
-            )
-        return physical if physical in ways else ways[0]
 
     def items(self, logical: str) -> Field | None:
         """The item of an array."""

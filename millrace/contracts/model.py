@@ -1,7 +1,7 @@
 """A contract in memory: frozen, picklable, without a client library.
 
-The schemas of the services are derived on demand, so that a process which only needs the names
-imports neither PyIceberg nor Arrow.
+The schemas of the services are derived on demand and their modules imported then (hence `noqa`
+on those imports), so that a process which only needs the names loads neither PyIceberg nor Arrow.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from millrace.contracts.places import raw_location
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -176,8 +178,6 @@ class Contract:
     @property
     def location(self) -> str:
         """Where the raw table lives."""
-        from millrace.contracts.places import raw_location  # noqa: PLC0415
-
         return raw_location(self.dataset, self.tier)
 
     def field(self, name: str) -> Field:

@@ -50,11 +50,13 @@ class Property:
 
     def takes(self, value: Any) -> bool:
         """Whether the value is one of this property's."""
-        if type(value) is not self.kind and not (self.kind is str and isinstance(value, str)):
+        if type(value) is bool or self.kind is bool:
+            return type(value) is self.kind
+        if not isinstance(value, self.kind):
             return False
         if self.allowed:
             return value in self.allowed
-        return self.kind is not int or self.least <= value <= self.most
+        return not isinstance(value, int) or self.least <= value <= self.most
 
 
 #: What the standard has no word for.

@@ -22,7 +22,7 @@ from millrace.contracts.document import Document, Path_
 from millrace.contracts.fields import read_fields
 from millrace.contracts.model import Contract, Field
 from millrace.contracts.properties import LONGEST_RETENTION_DAYS, read_properties
-from millrace.contracts.suggest import refuse_key
+from millrace.contracts.suggest import refuse_other_keys
 
 API_VERSIONS = ("v3.0.0", "v3.0.1", "v3.0.2", "v3.1.0", "v3.2.0")
 #: Keys of the schema object that Millrace applies, and those that only describe.
@@ -136,9 +136,7 @@ class _Reading:
                 f"the schema's name {schema.name!r} is not the dataset",
                 f"write `name: {self.standard.id}`",
             )
-        for key in self.document.keys(("schema", 0)):
-            if key not in OBJECT_KEYS:
-                refuse_key(self.document, ("schema", 0, key), OBJECT_KEYS)
+        refuse_other_keys(self.document, ("schema", 0), OBJECT_KEYS)
         return schema
 
     def topic(self, schema: SchemaObject | None) -> str:

@@ -14,7 +14,9 @@ def suggestion(word: str, known: Collection[str]) -> str:
     return f"did you mean {near[0]}?" if near else f"use one of {', '.join(sorted(known))}"
 
 
-def refuse_key(document: Document, at: Path_, known: Collection[str]) -> None:
-    """Refuse a key that Millrace does not apply."""
-    key = str(at[-1])
-    document.refuse(at, f"Millrace does not apply the key {key!r}", suggestion(key, known))
+def refuse_other_keys(document: Document, at: Path_, known: Collection[str]) -> None:
+    """Refuse what is written at that path and neither applied nor a mere description."""
+    for key in document.keys(at):
+        if key not in known:
+            cause = f"Millrace does not apply the key {key!r}"
+            document.refuse((*at, key), cause, suggestion(key, known))
