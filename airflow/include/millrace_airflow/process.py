@@ -1,0 +1,74 @@
+"""Run one executable for a task: its lines in the task's log, its last lines in the error."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from airflow.sdk.exceptions import AirflowException
+
+log = logging.getLogger(__name__)
+
+#: Enough for an error of the command line (thing, cause, remedy) or the end of a traceback.
+TAIL_LINES = 12
+#: How long a command may tidy up after SIGTERM before it is killed.
+GRACE_SECONDS = 10
+
+
+class Process:
+    """One child at a time, in a process group of its own, which dies with the task.
+
+    The child gets SIGKILL when the task's process dies, even by `kill -9`: an orphan that goes on
+    submitting would run beside the retry that takes its place.
+    """
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[str] | None = None
+
+    def run(
+        self,
+        command: Sequence[str],
+        on_line: Callable[[str], None] = log.info,
+        accept: Sequence[int] = (0,),
+    ) -> int:
+        """Run `command`, `$VARIABLES` in it expanded, and give its exit code.
+
+        Raises:
+            AirflowException: the exit code is not in `accept`; the message ends with the last
+                lines of the output.
+        """
+        argv = ["setpriv", "--pdeathsig", "KILL", *map(os.path.expandvars, command)]
+        tail: deque[str] = deque(maxlen=TAIL_LINES)
+        with subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        ) as child:
+            self._child = child
+            assert child.stdout is not None
+            for line in child.stdout:
+                tail.append(line.rstrip())
+                on_line(line.rstrip())
+        if child.returncode not in accept:
+            output = "\n".join(tail)
+            raise AirflowException(f"{command[0]} ended with {child.returncode}:\n{output}")
+        return child.returncode
+
+    def stop(self) -> None:
+        """End the child's process group: SIGTERM, then SIGKILL."""
+        child = self._child
+        if child is None or child.poll() is not None:
+            return
+        os.killpg(child.pid, signal.SIGTERM)
+        try:
+            child.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
