@@ -1,0 +1,129 @@
+"""PyIceberg's files on HDFS and on the object store.
+
+HDFS is reached through WebHDFS: a small file costs 40 to 80 ms and needs neither a JVM nor a
+native library. `hdfs://millrace` is a logical name; the address behind it is a property of the
+catalog and enters no table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from fsspec.implementations.webhdfs import WebHDFile, WebHDFS
+from pyiceberg.io.fsspec import FsspecFileIO
+from pyiceberg.typedef import Properties
+from requests.adapters import HTTPAdapter
+
+HDFS_URL = "millrace.hdfs.url"
+HDFS_USER = "millrace.hdfs.user"
+
+#: Seconds to connect and to wait for a byte. A NameNode that is being restarted refuses at once;
+#: a frozen one must not hold a commit for ever.
+TIMEOUT_S = (5.0, 60.0)
+HTTP_ERROR = 400
+OCTETS = {"content-type": "application/octet-stream"}
+
+
+class _Impatient(HTTPAdapter):
+    """An HTTP adapter that never waits without a limit."""
+
+    def send(self, request: Any, **arguments: Any) -> Any:  # type: ignore[override]
+        """Send with the module's timeouts where the caller gave none."""
+        if arguments.get("timeout") is None:
+            arguments["timeout"] = TIMEOUT_S
+        return super().send(request, **arguments)
+
+
+class _HdfsFile(WebHDFile):  # type: ignore[misc]
+    """A WebHDFS file that is created in one request when it fits the buffer.
+
+    fsspec creates an empty file and appends to it: four requests and a reopened block for a file
+    of a few kilobytes, of which a commit writes three.
+    """
+
+    def _initiate_upload(self) -> None:
+        self.location = None
+
+    def _upload_chunk(self, final: bool = False) -> bool:
+        if self.location is None:
+            self._put("CREATE", "PUT", overwrite="true")
+            self.location = self.path
+        else:
+            self._put("APPEND", "POST")
+        return True
+
+    def _put(self, operation: str, method: str, **arguments: str) -> None:
+        redirect = self.fs._call(operation, method, self.path, redirect=False, **arguments)
+        address = self.fs._apply_proxy(redirect.headers["Location"])
+        answer = self.fs.session.request(
+            method, address, data=self.buffer.getvalue(), headers=OCTETS
+        )
+        _refuse_errors(answer, f"{operation} {self.path}")
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        """Read a range; fsspec would take the text of an error for the file's bytes."""
+        start, end = max(start, 0), min(end, self.size)
+        if start >= end:
+            return b""
+        answer = self.fs._call("OPEN", path=self.path, offset=start, length=end - start)
+        _refuse_errors(answer, f"OPEN {self.path}")
+        content: bytes = answer.content
+        if len(content) != end - start:
+            raise OSError(f"OPEN {self.path}: {len(content)} bytes of {end - start} came")
+        return content
+
+
+def _refuse_errors(answer: Any, request: str) -> None:
+    if answer.status_code >= HTTP_ERROR:
+        raise OSError(f"{request}: {answer.status_code} {answer.text[:500]}")
+
+
+class LakeWebHdfs(WebHDFS):  # type: ignore[misc]
+    """WebHDFS with time limits and one-request small files."""
+
+    def _connect(self) -> None:
+        super()._connect()
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, _Impatient())
+
+    def _open(self, path: str, mode: str = "rb", **arguments: Any) -> Any:
+        arguments["block_size"] = arguments.get("block_size") or self.blocksize
+        return _HdfsFile(self, self._strip_protocol(path), mode=mode, tempdir="/tmp", **arguments)  # noqa: S108
+
+
+def hdfs(url: str, user: str) -> LakeWebHdfs:
+    """The file system behind `hdfs://millrace`.
+
+    Args:
+        url: `http://host:port` of the NameNode's web page.
+        user: who acts.
+    """
+    address = urlsplit(url)
+    # An instance of our own: fsspec's cache would share one HTTP session between threads.
+    return LakeWebHdfs(
+        address.hostname,
+        port=address.port,
+        user=user,
+        use_https=address.scheme == "https",
+        skip_instance_cache=True,
+    )
+
+
+class LakeFileIO(FsspecFileIO):
+    """Files of tables on `hdfs://millrace` and `s3://`."""
+
+    def __init__(self, properties: Properties) -> None:
+        super().__init__(properties)
+        self._scheme_to_fs["hdfs"] = _hdfs_of
+
+
+def _hdfs_of(properties: Properties) -> LakeWebHdfs:
+    return hdfs(properties[HDFS_URL], properties[HDFS_USER])
+
+
+#: Failures that mean "the store does not answer now" rather than "the request is wrong".
+UNREACHABLE = (requests.ConnectionError, requests.Timeout, ConnectionError, TimeoutError)
+
+__all__ = ["HDFS_URL", "HDFS_USER", "UNREACHABLE", "LakeFileIO", "LakeWebHdfs", "hdfs"]
