@@ -1,0 +1,61 @@
+"""Why landing refuses to start or stops, each with the command that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from millrace.errors import MillraceError, TransientError
+
+
+class TableMissingError(MillraceError):
+    """A contract's table is not there, or lacks a column of the contract."""
+
+    def __init__(self, table: str, cause: str = "there is no such table") -> None:
+        super().__init__(f"table {table}", cause, "make apply")
+
+
+class TopicMissingError(MillraceError):
+    """A contract's topic is not there."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"topic {topic}", "the broker has no such topic", "make apply")
+
+
+class GateError(MillraceError):
+    """Table and log disagree: landing from here would lose or double records."""
+
+    def __init__(self, dataset: str, topic: str, cause: str) -> None:
+        super().__init__(
+            f"landing {dataset}: topic {topic}", cause, f"millrace landing reset {dataset}"
+        )
+
+
+class TopicRecreatedError(GateError):
+    """The topic is another one than the one the table was landed from."""
+
+
+class OffsetsAgedOutError(GateError):
+    """The log no longer has records that the table does not have yet."""
+
+
+class OffsetsAheadError(GateError):
+    """The table has landed offsets that the log does not have."""
+
+
+class TakenOverError(TransientError):
+    """Another driver has landed what this one was about to land. Nothing was doubled."""
+
+    def __init__(self, tables: Iterable[str]) -> None:
+        names = ", ".join(sorted(tables))
+        super().__init__(
+            f"landing into {names}",
+            "another writer has moved the offsets; the batch is dropped and planned anew",
+            "millrace landing status",
+        )
+
+
+class BrokerUnreachableError(TransientError):
+    """Kafka did not answer."""
+
+    def __init__(self, address: str, cause: str) -> None:
+        super().__init__(f"Kafka at {address}", cause, "make status")
