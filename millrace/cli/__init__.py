@@ -16,6 +16,13 @@ from millrace.errors import MillraceError
 
 #: command -> (module, attribute, one line of help)
 COMMANDS: dict[str, tuple[str, str, str]] = {
+    "datasets": ("millrace.cli.contracts", "datasets", "list the datasets that have a contract"),
+    "validate": ("millrace.cli.contracts", "validate", "check every contract"),
+    "plan": ("millrace.cli.contracts", "plan", "show what apply would create and alter"),
+    "apply": ("millrace.cli.contracts", "apply", "create topics, schemas and tables"),
+    "generate": ("millrace.cli.contracts", "generate", "rewrite what is made from the contracts"),
+    "dbt": ("millrace.cli.dbt", "dbt", "run dbt on the marts: build, test, show, ..."),
+    "sql": ("millrace.cli.sql", "sql", "query Trino, or start a session"),
     "test": ("millrace.cli.testing", "run_tests", "run the project's own tests"),
     "clean": ("millrace.cli.testing", "clean", "remove temporary files"),
     "shell": ("millrace.cli.testing", "shell", "open Python with the lake's libraries"),
