@@ -1,0 +1,107 @@
+"""Drawing up a plan for all services, and carrying it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from botocore.exceptions import BotoCoreError
+from thrift.transport.TTransport import TTransportException
+
+from millrace.apply.steps import Action, Step, lost_means_down, require
+from millrace.apply.subjects import plan_subjects
+from millrace.apply.tables import plan_tables
+from millrace.apply.topics import plan_topics
+from millrace.contracts import Contract
+from millrace.errors import MillraceError
+from millrace.lake import catalog
+from millrace.settings import Settings
+
+__all__ = ["Action", "Plan", "RefusedError", "Step", "draw_up", "execute"]
+
+
+class RefusedError(MillraceError):
+    """A plan that would break a reader; nothing of it was applied."""
+
+    def __init__(self, refused: Sequence[Step]) -> None:
+        self.refused = tuple(refused)
+        listed = "\n  ".join(f"{step.thing}: {step.detail}" for step in refused)
+        super().__init__(
+            "the plan is refused, and nothing was changed",
+            f"{len(refused)} of its steps would break readers or lose data\n  {listed}",
+            "change the contracts as said there, then: make plan",
+        )
+
+    def __reduce__(self) -> tuple[type[RefusedError], tuple[tuple[Step, ...]]]:
+        return type(self), (self.refused,)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every step, in the order they are carried out in."""
+
+    steps: tuple[Step, ...]
+
+    def of(self, *actions: Action) -> tuple[Step, ...]:
+        """The steps with one of those actions."""
+        return tuple(step for step in self.steps if step.action in actions)
+
+    @property
+    def changes(self) -> tuple[Step, ...]:
+        """The steps that do something."""
+        return self.of(Action.CREATE, Action.ALTER)
+
+
+def draw_up(settings: Settings, contracts: Iterable[Contract]) -> Plan:
+    """Compare the contracts with the state of each service.
+
+    Raises:
+        ServiceDownError: one of them does not answer.
+    """
+    contracts = tuple(contracts)
+    # The services do not depend on each other, and each makes us wait.
+    with ThreadPoolExecutor() as pool:
+        parts = [
+            pool.submit(part, settings, contracts)
+            for part in (plan_topics, plan_subjects, _plan_lake)
+        ]
+        return Plan(tuple(step for part in parts for step in part.result()))
+
+
+def execute(plan: Plan, tell: Callable[[Step], None]) -> None:
+    """Carry out every change of a plan, in its order.
+
+    Schemas come before tables, so that a table never has a column that no record may fill.
+    A run that ends halfway is finished by the next one.
+
+    Raises:
+        RefusedError: the plan holds a refusal; nothing was changed.
+    """
+    if refused := plan.of(Action.REFUSE):
+        raise RefusedError(refused)
+    for step in plan.changes:
+        assert step.perform is not None
+        step.perform()
+        tell(step)
+
+
+def _plan_lake(settings: Settings, contracts: Sequence[Contract]) -> list[Step]:
+    require("the metastore", settings.metastore)
+    require("the NameNode", settings.namenode, settings.namenode.http_port)
+    require("the object store", settings.objectstore)
+    steps = plan_tables(catalog(settings), contracts)
+    return [_guarded(settings, step) for step in steps]
+
+
+def _guarded(settings: Settings, step: Step) -> Step:
+    if step.perform is None:
+        return step
+    perform = step.perform
+
+    def guarded() -> None:
+        failures = (TTransportException, BotoCoreError, ConnectionError)
+        with lost_means_down("the metastore", settings.metastore, *failures):
+            perform()
+
+    return Step(step.action, step.thing, step.detail, guarded)

@@ -1,0 +1,139 @@
+"""Registry schemas, through the Confluent API (version 7) that the registry serves.
+
+The registry itself judges whether a schema may follow the last one, by the contract's rule; what
+it refuses is refused here, with its words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import requests
+
+from millrace.apply.steps import Action, Step, lost_means_down, require
+from millrace.contracts import Contract
+from millrace.errors import MillraceError
+from millrace.settings import Settings
+
+SERVICE = "the schema registry"
+API = "/apis/ccompat/v7"
+TIMEOUT_S = 30
+NOT_FOUND = 404
+CONFLICT = (409, 422)
+
+
+class Registry:
+    """The few calls of the registry that applying needs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.http = requests.Session()
+        self.http.headers["Content-Type"] = "application/vnd.schemaregistry.v1+json"
+
+    def latest(self, subject: str) -> dict[str, Any] | None:
+        """The newest schema of a subject, parsed; None where there is none."""
+        answer = self._ask("GET", f"/subjects/{subject}/versions/latest")
+        if answer is None:
+            return None
+        schema: dict[str, Any] = json.loads(answer["schema"])
+        return schema
+
+    def rule(self, subject: str) -> str | None:
+        """The compatibility rule of a subject; None where it has none of its own."""
+        answer = self._ask("GET", f"/config/{subject}")
+        return None if answer is None else str(answer["compatibilityLevel"])
+
+    def set_rule(self, subject: str, rule: str) -> None:
+        """Set a subject's compatibility rule."""
+        self._ask("PUT", f"/config/{subject}", {"compatibility": rule})
+
+    def objections(self, contract: Contract) -> list[str]:
+        """Why the contract's schema may not follow the last one; empty where it may."""
+        path = f"/compatibility/subjects/{contract.subject}/versions/latest?verbose=true"
+        answer = self._ask("POST", path, _body(contract)) or {}
+        if answer.get("is_compatible", True):
+            return []
+        return [str(each) for each in answer.get("messages") or ["it is incompatible"]]
+
+    def register(self, contract: Contract) -> None:
+        """Make the contract's schema the newest version of its subject.
+
+        Raises:
+            MillraceError: the registry refuses it.
+        """
+        self._ask("POST", f"/subjects/{contract.subject}/versions", _body(contract))
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """The answer's JSON, None where the thing is not there."""
+        service = self.settings.registry
+        failures = (requests.ConnectionError, requests.Timeout)
+        with lost_means_down(SERVICE, service, *failures):
+            answer = self.http.request(
+                method, f"{service.url}{API}{path}", json=body, timeout=TIMEOUT_S
+            )
+        if answer.status_code == NOT_FOUND:
+            return None
+        if answer.status_code in CONFLICT:
+            raise MillraceError(f"schema {path.split('/')[2]}", _message(answer), "make plan")
+        if not answer.ok:
+            cause = f"{method} {path} answered {answer.status_code}: {_message(answer)}"
+            raise MillraceError(SERVICE, cause, "make logs SERVICE=registry")
+        return answer.json()
+
+
+def plan_subjects(settings: Settings, contracts: Iterable[Contract]) -> list[Step]:
+    """One step a schema."""
+    require(SERVICE, settings.registry)
+    registry = Registry(settings)
+    return [plan_subject(registry, contract) for contract in contracts]
+
+
+def plan_subject(registry: Registry, contract: Contract) -> Step:
+    """The step for the schema of one contract."""
+    subject, rule = contract.subject, contract.compatibility
+    thing = f"schema {subject}"
+    latest = registry.latest(subject)
+    if latest is None:
+        detail = f"{contract.format.upper()}, {rule}"
+        return Step(Action.CREATE, thing, detail, lambda: _bring(registry, contract, None))
+    changes = []
+    found = registry.rule(subject)
+    if found != rule:
+        changes.append(f"compatibility: {found} -> {rule}")
+    if latest != contract.registry_schema():
+        if objections := registry.objections(contract):
+            detail = (
+                f"readers by the rule {found} would break: {'; '.join(objections)}"
+                f"; in contracts/{contract.dataset}.yaml give back what was there, and let a new"
+                " field be optional"
+            )
+            return Step(Action.REFUSE, thing, detail)
+        changes.append("a new version")
+    if not changes:
+        return Step(Action.KEEP, thing)
+    return Step(Action.ALTER, thing, ", ".join(changes), lambda: _bring(registry, contract, latest))
+
+
+def _bring(registry: Registry, contract: Contract, latest: dict[str, Any] | None) -> None:
+    """Register before setting the rule: the registry wants a subject to set it on."""
+    if latest != contract.registry_schema():
+        registry.register(contract)
+    if registry.rule(contract.subject) != contract.compatibility:
+        registry.set_rule(contract.subject, contract.compatibility)
+
+
+def _body(contract: Contract) -> dict[str, Any]:
+    return {
+        "schema": json.dumps(contract.registry_schema()),
+        "schemaType": contract.format.upper(),
+    }
+
+
+def _message(answer: requests.Response) -> str:
+    try:
+        message = answer.json()["message"]
+    except (ValueError, KeyError, TypeError):
+        message = answer.text
+    return " ".join(str(message).split())[:500]

@@ -1,0 +1,166 @@
+"""Files that are generated from the contracts: committed, and held fresh by a unit test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from millrace.contracts.model import Contract, Field
+from millrace.settings import Settings
+
+SOURCES = Path("dbt_project/models/staging/_sources.yml")
+DATASETS = Path("docs/reference/datasets.md")
+NOTICE = "Generated from contracts/ by `make generate`: edit the contracts, not this file."
+#: Descriptions stay on one line: a folded one ends in a blank.
+WIDTH = 10_000
+
+
+def write_all(settings: Settings, contracts: Iterable[Contract]) -> Iterator[tuple[Path, bool]]:
+    """Write every generated file under the root; yields each with whether it changed."""
+    for path, content in generated_files(contracts).items():
+        target = settings.root / path
+        changed = not target.exists() or target.read_text() != content
+        if changed:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(content)
+        yield path, changed
+
+
+def generated_files(contracts: Iterable[Contract]) -> dict[Path, str]:
+    """Path below the root to content."""
+    contracts = sorted(contracts, key=lambda contract: contract.dataset)
+    return {SOURCES: dbt_sources(contracts), DATASETS: datasets_page(contracts)}
+
+
+def dbt_sources(contracts: Iterable[Contract]) -> str:
+    """The dbt sources: what staging reads (`processed`), and the log beneath it (`raw`).
+
+    One test a table, of its key: Great Expectations holds the columns to the contract before dbt
+    runs, and each dbt test costs half a second.
+    """
+    contracts = list(contracts)
+    processed = [table for contract in contracts for table in _processed_tables(contract)]
+    raw = [
+        {"name": contract.dataset, "description": f"Every record of {contract.topic}, as it came."}
+        for contract in contracts
+    ]
+    document = {
+        "sources": [
+            {
+                "name": "processed",
+                "description": "Typed, standardised, deduplicated by key; made by Spark on YARN.",
+                "database": "iceberg",
+                "schema": DoubleQuotedScalarString("{{ var('processed_schema') }}"),
+                "tables": processed,
+            },
+            {
+                "name": "raw",
+                "description": "The log of each topic, doubles of a producer included.",
+                "database": "iceberg",
+                "schema": "raw",
+                "tables": raw,
+            },
+        ]
+    }
+    yaml = YAML()
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.width = WIDTH
+    stream = StringIO()
+    yaml.dump(document, stream)
+    return f"# {NOTICE}\n{stream.getvalue()}"
+
+
+def child_table(dataset: str, field: Field) -> str:
+    """The processed table of an array of structs: the lines of `orders` are `order_lines`."""
+    return f"{dataset.removesuffix('s')}_{field.name}"
+
+
+def _processed_tables(contract: Contract) -> Iterator[dict[str, Any]]:
+    if not contract.key:
+        return
+    flat = [field for field in contract.fields if not _is_child(field)]
+    yield _table(contract.dataset, contract.key, flat)
+    for field in contract.fields:
+        if _is_child(field):
+            assert field.items is not None
+            items = field.items.fields
+            parents = [contract.field(name) for name in contract.key]
+            key = (*contract.key, *(each.name for each in items if each.key))
+            name = child_table(contract.dataset, field)
+            yield _table(name, key, [*parents, *items])
+
+
+def _is_child(field: Field) -> bool:
+    return field.items is not None and any(inner.key for inner in field.items.fields)
+
+
+def _table(name: str, key: tuple[str, ...], fields: Iterable[Field]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "description": f"One row for each {' and '.join(key)}: the latest state.",
+        "data_tests": [{"primary_key": {"arguments": {"columns": list(key)}}}],
+        "columns": [
+            {"name": field.name, "description": field.description}
+            if field.description
+            else {"name": field.name}
+            for field in fields
+        ],
+    }
+
+
+def datasets_page(contracts: Iterable[Contract]) -> str:
+    """The reference page of all datasets and their fields."""
+    parts = [f"# Datasets\n\n<!-- {NOTICE} -->\n"]
+    for contract in contracts:
+        facts = (
+            ("topic", f"`{contract.topic}`, {contract.partitions} partitions"),
+            ("records", f"{contract.format}, {contract.compatibility}"),
+            ("raw table", f"`iceberg.{contract.raw_table}` on {contract.tier}"),
+            (
+                "kept",
+                f"{contract.retention_days} days, in the topic {contract.topic_retention_days}",
+            ),
+            ("key", ", ".join(f"`{name}`" for name in contract.key) or "none"),
+            ("latest by", f"`{contract.event_time or 'kafka_at'}`"),
+            ("owner", contract.owner),
+        )
+        parts.append(f"## {contract.dataset}\n\n{contract.description}\n")
+        parts.append("| | |\n| --- | --- |")
+        parts.extend(f"| {name} | {value} |" for name, value in facts)
+        parts.append("\n| field | type | required | rule | |\n| --- | --- | --- | --- | --- |")
+        parts.extend(_rows(contract.fields, ""))
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _rows(fields: Iterable[Field], prefix: str) -> Iterator[str]:
+    for field in fields:
+        name = f"{prefix}{field.name}"
+        inner = field.items.fields if field.items else field.fields
+        kind = f"array of {field.items.type}" if field.items else field.type
+        required = "yes" if field.required else ""
+        yield f"| `{name}` | {kind} | {required} | {_rule(field)} | {field.description} |"
+        yield from _rows(inner, f"{name}.")
+
+
+def _rule(field: Field) -> str:
+    """The bounds of a field in a few words."""
+    unit = "items" if field.items else "characters"
+    rules = [
+        "key" if field.key else "",
+        f"≥ {field.min}" if field.min is not None else "",
+        f"≤ {field.max}" if field.max is not None else "",
+        f"≥ {field.min_length} {unit}" if field.min_length is not None else "",
+        f"≤ {field.max_length} {unit}" if field.max_length is not None else "",
+        f"`{field.pattern}`".replace("|", "\\|") if field.pattern else "",
+        ", ".join(f"`{value}`" for value in field.enum),
+        f"in `{field.references}`" if field.references else "",
+        "personal" if field.pii else "",
+        f"masked: {field.mask}" if field.mask else "",
+    ]
+    return "; ".join(rule for rule in rules if rule)
