@@ -70,7 +70,9 @@ class Lake:
             cursor.execute(statement)
             return [list(row) for row in cursor.fetchall()]
         except Exception as error:  # trino and requests raise unrelated classes
-            raise MillraceError("a query to Trino", f"{error}: {statement}", "make status") from error
+            raise MillraceError(
+                "a query to Trino", f"{error}: {statement}", "make status"
+            ) from error
 
     def counts(self, schema: str, tables: tuple[str, ...]) -> dict[str, int]:
         """Rows of each table, in one query."""

@@ -8,19 +8,26 @@ from rich.table import Table
 from millrace.demo.counts import DatasetCounts
 
 
-def show_datasets(console: Console, counts: list[DatasetCounts], planted: dict[str, int]) -> None:
+def show_datasets(
+    console: Console,
+    before: list[DatasetCounts],
+    after: list[DatasetCounts],
+    planted: dict[str, int],
+) -> None:
     """Both ends of every dataset, and whether the law holds for it."""
     table = Table(title="Records: acknowledged = landed + quarantined", title_justify="left")
-    for heading in ("dataset", "acknowledged", "landed", "quarantined", "planted bad", "unknown"):
-        table.add_column(heading, justify="left" if heading == "dataset" else "right")
+    table.add_column("dataset")
+    headings = ("acknowledged", "landed", "quarantined", "new in quarantine", "planted", "unknown")
+    for heading in headings:
+        table.add_column(heading, justify="right")
     table.add_column("law")
-    for row in counts:
-        numbers = (row.acknowledged, row.landed, row.quarantined)
+    earlier = {row.dataset: row.quarantined for row in before}
+    for row in after:
+        new = row.quarantined - earlier.get(row.dataset, 0)
+        numbers = (row.acknowledged, row.landed, row.quarantined, new)
         table.add_row(
             row.dataset,
-            *(f"{number:,}" for number in numbers),
-            f"{planted.get(row.dataset, 0):,}",
-            f"{row.unknown:,}",
+            *(f"{number:,}" for number in (*numbers, planted.get(row.dataset, 0), row.unknown)),
             "holds" if row.law_holds else "[red]BROKEN[/red]",
         )
     console.print(table)

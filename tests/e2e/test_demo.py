@@ -1,0 +1,94 @@
+"""The demo, twice: the second run sends every record again; raw doubles, the marts are equal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from millrace.demo.counts import MARTS, PROCESSED
+from millrace.settings import Settings
+
+DATASETS = ("customers", "locations", "orders", "products")
+Query = Callable[[str], list[list[Any]]]
+
+
+def raw_counts(query: Query) -> dict[str, int]:
+    selects = [f"select '{name}', count(*) from raw.{name}" for name in DATASETS]
+    return dict(query(" union all ".join(selects)))
+
+
+def content(query: Query, tables: list[str]) -> dict[str, list[Any]]:
+    """Row count and a checksum of every column, whatever the order of the rows."""
+    found = {}
+    for table in tables:
+        columns = [
+            row[0]
+            for row in query(f"show columns from {table}")
+            if not row[0].startswith(("source_", "processed_at"))
+        ]
+        sums = ", ".join(f'to_hex(checksum("{column}"))' for column in columns)
+        found[table] = query(f"select count(*), {sums} from {table}")[0]
+    return found
+
+
+@pytest.fixture(scope="module")
+def demo_twice(cluster: Settings, millrace: Any, query: Query) -> list[dict[str, Any]]:
+    """What the demo printed and left behind, after each of two runs."""
+    tables = [f"marts.{name}" for name in MARTS]
+    seen = []
+    for _ in range(2):
+        printed = millrace("demo", timeout=1500).stdout
+        seen.append({"printed": printed, "raw": raw_counts(query), "marts": content(query, tables)})
+    return seen
+
+
+def test_the_demo_prints_what_it_proved(demo_twice: list[dict[str, Any]]) -> None:
+    for run in demo_twice:
+        assert run["printed"].count("holds") == len(DATASETS)
+        assert "BROKEN" not in run["printed"]
+        for word in ("Rows in marts", "Time per stage", "What to try next"):
+            assert word in run["printed"]
+
+
+def test_every_record_sent_again_is_in_raw_again(demo_twice: list[dict[str, Any]]) -> None:
+    first, second = (run["raw"] for run in demo_twice)
+    assert min(first.values()) > 0
+    assert second == {dataset: 2 * rows for dataset, rows in first.items()}
+
+
+def test_the_marts_are_equal_after_both_runs(demo_twice: list[dict[str, Any]]) -> None:
+    first, second = (run["marts"] for run in demo_twice)
+    assert all(counts[0] > 0 for counts in first.values())
+    assert second == first
+
+
+def test_processed_holds_each_business_key_once(
+    demo_twice: list[dict[str, Any]], query: Query
+) -> None:
+    keys = {
+        "customers": "customer_id",
+        "products": "product_id",
+        "locations": "location_id",
+        "orders": "order_id",
+        "order_lines": "(order_id, line_number)",
+    }
+    for table in PROCESSED:
+        rows, distinct = query(
+            f"select count(*), count(distinct {keys[table]}) from processed.{table}"
+        )[0]
+        assert rows == distinct > 0, table
+
+
+def test_each_mart_is_also_a_view_in_default(
+    demo_twice: list[dict[str, Any]], query: Query
+) -> None:
+    for mart in MARTS:
+        assert query(f'select count(*) from "default".{mart}') == query(
+            f"select count(*) from marts.{mart}"
+        )
+
+
+def test_dbt_builds_by_hand(demo_twice: list[dict[str, Any]], millrace: Any) -> None:
+    assert "Completed successfully" in millrace("dbt", "build").stdout
