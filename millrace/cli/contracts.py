@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from millrace.contracts import load_contracts
+from millrace.contracts import find, load_contracts
+from millrace.contracts.pages import dataset_page
 from millrace.contracts.store import survey
 from millrace.settings import load
 
@@ -18,11 +19,15 @@ MARKS = {"create": "+", "alter": "~", "keep": "=", "refuse": "!"}
 
 
 @click.command()
-def datasets() -> None:
-    """List the datasets that have a contract."""
-    contracts = load_contracts().values()
-    width = max(len(contract.dataset) for contract in contracts)
-    for contract in contracts:
+@click.argument("dataset", required=False)
+def datasets(dataset: str | None) -> None:
+    """List the datasets that have a contract, or say what there is to say about one."""
+    contracts = load_contracts()
+    if dataset is not None:
+        click.echo(dataset_page(find(dataset, contracts)))
+        return
+    width = max(len(name) for name in contracts)
+    for contract in contracts.values():
         click.echo(f"{contract.dataset:{width}}  {contract.raw_table}  {contract.description}")
 
 

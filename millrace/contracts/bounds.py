@@ -30,7 +30,7 @@ def read_bounds(
         at = (*field, "logicalTypeOptions", option)
         if option not in known:
             remedy = suggestion(option, known) if known else "remove it"
-            document.refuse(at, f"a {logical} has no option {option!r}", remedy)
+            document.refuse(at, f"the logicalType {logical} has no option {option!r}", remedy)
         elif problem := _option_problem(option, value, logical):
             document.refuse(at, f"{option} can not be {value!r}", problem)
         else:

@@ -15,7 +15,7 @@ from open_data_contract_standard.model import OpenDataContractStandard
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from millrace.contracts.errors import ContractError, Problem
 
@@ -96,8 +96,8 @@ class Document:
             cause = f"this is not YAML: {error.problem or error.context}"
             remedy = "mend the indentation, quotes or colons on that line or the one before it"
             raise ContractError(path, [Problem(line, "", cause, remedy)]) from None
-        except (UnicodeDecodeError, ValueError) as error:
-            cause = f"this is not YAML text: {str(error).splitlines()[0]}"
+        except (YAMLError, ValueError) as error:
+            cause = f"this is not YAML text: {' '.join(str(error).split())[:200]}"
             remedy = "save the file as UTF-8 text"
             raise ContractError(path, [Problem(1, "", cause, remedy)]) from None
         if not isinstance(tree, dict):

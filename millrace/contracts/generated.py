@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from millrace.contracts.model import Contract, Field
+from millrace.contracts.pages import datasets_page
 from millrace.settings import Settings
 
 SOURCES = Path("dbt_project/models/staging/_sources.yml")
@@ -34,7 +35,7 @@ def write_all(settings: Settings, contracts: Iterable[Contract]) -> Iterator[tup
 def generated_files(contracts: Iterable[Contract]) -> dict[Path, str]:
     """Path below the root to content."""
     contracts = sorted(contracts, key=lambda contract: contract.dataset)
-    return {SOURCES: dbt_sources(contracts), DATASETS: datasets_page(contracts)}
+    return {SOURCES: dbt_sources(contracts), DATASETS: datasets_page(contracts, NOTICE)}
 
 
 def dbt_sources(contracts: Iterable[Contract]) -> str:
@@ -111,56 +112,3 @@ def _table(name: str, key: tuple[str, ...], fields: Iterable[Field]) -> dict[str
             for field in fields
         ],
     }
-
-
-def datasets_page(contracts: Iterable[Contract]) -> str:
-    """The reference page of all datasets and their fields."""
-    parts = [f"# Datasets\n\n<!-- {NOTICE} -->\n"]
-    for contract in contracts:
-        facts = (
-            ("topic", f"`{contract.topic}`, {contract.partitions} partitions"),
-            ("records", f"{contract.format}, {contract.compatibility}"),
-            ("raw table", f"`iceberg.{contract.raw_table}` on {contract.tier}"),
-            (
-                "kept",
-                f"{contract.retention_days} days, in the topic {contract.topic_retention_days}",
-            ),
-            ("key", ", ".join(f"`{name}`" for name in contract.key) or "none"),
-            ("latest by", f"`{contract.event_time or 'kafka_at'}`"),
-            ("owner", contract.owner),
-        )
-        parts.append(f"## {contract.dataset}\n\n{contract.description}\n")
-        parts.append("| | |\n| --- | --- |")
-        parts.extend(f"| {name} | {value} |" for name, value in facts)
-        parts.append("\n| field | type | required | rule | |\n| --- | --- | --- | --- | --- |")
-        parts.extend(_rows(contract.fields, ""))
-        parts.append("")
-    return "\n".join(parts)
-
-
-def _rows(fields: Iterable[Field], prefix: str) -> Iterator[str]:
-    for field in fields:
-        name = f"{prefix}{field.name}"
-        inner = field.items.fields if field.items else field.fields
-        kind = f"array of {field.items.type}" if field.items else field.type
-        required = "yes" if field.required else ""
-        yield f"| `{name}` | {kind} | {required} | {_rule(field)} | {field.description} |"
-        yield from _rows(inner, f"{name}.")
-
-
-def _rule(field: Field) -> str:
-    """The bounds of a field in a few words."""
-    unit = "items" if field.items else "characters"
-    rules = [
-        "key" if field.key else "",
-        f"≥ {field.min}" if field.min is not None else "",
-        f"≤ {field.max}" if field.max is not None else "",
-        f"≥ {field.min_length} {unit}" if field.min_length is not None else "",
-        f"≤ {field.max_length} {unit}" if field.max_length is not None else "",
-        f"`{field.pattern}`".replace("|", "\\|") if field.pattern else "",
-        ", ".join(f"`{value}`" for value in field.enum),
-        f"in `{field.references}`" if field.references else "",
-        "personal" if field.pii else "",
-        f"masked: {field.mask}" if field.mask else "",
-    ]
-    return "; ".join(rule for rule in rules if rule)
