@@ -113,6 +113,7 @@ def test_environment(settings: Settings) -> dict[str, str]:
         **inherited,
         "MILLRACE_HOME": str(home),
         "MILLRACE_CONTRACTS": str(contracts),
+        "MILLRACE_NOTIFY__URL": f"http://127.0.0.1:{9099 + TEST_PORT_OFFSET}/",
         "MILLRACE_PORT_OFFSET": str(TEST_PORT_OFFSET),
         "PYTHONPATH": f"{settings.root}:{settings.root / 'kafka' / 'producers'}",
         "PYTHONDONTWRITEBYTECODE": "1",
