@@ -43,12 +43,7 @@ def publish_sample(
     encoders = connect(settings, chosen)
     producer = client.make_producer(settings)
     client.require_topics(producer, settings, {each.topic for each in chosen})
-    streams = [
-        (make_outgoing(contract, encoders[contract.dataset], each) for each in records)
-        for contract, records in (
-            (contract, read_sample(settings.sample, contract)) for contract in chosen
-        )
-    ]
+    streams = [_outgoing(settings, each, encoders[each.dataset]) for each in chosen]
     ledger = Ledger(settings.ledger)
     with Publisher(producer, ledger) as publisher, Progress("sample", total) as progress:
         send_paced(publisher, take_turns(streams), progress, rate)
@@ -64,6 +59,11 @@ def connect(settings: Settings, contracts: Iterable[Contract]) -> dict[str, Enco
         client.require_schema(registry, settings, contract)
         encoders[contract.dataset] = make_encoder(contract, registry)
     return encoders
+
+
+def _outgoing(settings: Settings, contract: Contract, encode: Encoder) -> Iterator[Outgoing]:
+    for record in read_sample(settings.sample, contract):
+        yield make_outgoing(contract, encode, record)
 
 
 def make_outgoing(contract: Contract, encode: Encoder, record: Record | BadRecord) -> Outgoing:
