@@ -143,6 +143,17 @@ class Postgres(Service):
     port: int = 5433
 
 
+class Landing(BaseModel):
+    """The landing application: how often it commits, how much at once, and its sizes on YARN."""
+
+    trigger_seconds: float = 2.0
+    max_offsets: int = 60_000
+    patience_seconds: float = 600.0
+    driver_memory: str = "640m"
+    executor_memory: str = "640m"
+    executor_cores: int = 2
+
+
 class Notify(BaseModel):
     """Where a failed task is reported: a URL that takes a JSON POST; empty means nowhere."""
 
@@ -174,6 +185,7 @@ class Settings(BaseSettings):
     airflow: Airflow = Airflow()
     history: History = History()
     postgres: Postgres = Postgres()
+    landing: Landing = Landing()
     notify: Notify = Notify()
 
     @model_validator(mode="after")

@@ -18,6 +18,8 @@ from requests.adapters import HTTPAdapter
 
 HDFS_URL = "millrace.hdfs.url"
 HDFS_USER = "millrace.hdfs.user"
+#: The name service; what stands behind it is configuration.
+HDFS_NAME = "hdfs://millrace"
 
 #: Seconds to connect and to wait for a byte. A NameNode that is being restarted refuses at once;
 #: a frozen one must not hold a commit for ever.
@@ -126,4 +128,4 @@ def _hdfs_of(properties: Properties) -> LakeWebHdfs:
 #: Failures that mean "the store does not answer now" rather than "the request is wrong".
 UNREACHABLE = (requests.ConnectionError, requests.Timeout, ConnectionError, TimeoutError)
 
-__all__ = ["HDFS_URL", "HDFS_USER", "UNREACHABLE", "LakeFileIO", "LakeWebHdfs", "hdfs"]
+__all__ = ["HDFS_NAME", "HDFS_URL", "HDFS_USER", "UNREACHABLE", "LakeFileIO", "LakeWebHdfs", "hdfs"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from millrace.errors import MillraceError, TransientError
 
@@ -59,3 +59,22 @@ class BrokerUnreachableError(TransientError):
 
     def __init__(self, address: str, cause: str) -> None:
         super().__init__(f"Kafka at {address}", cause, "make status")
+
+
+class LandingBehindError(MillraceError):
+    """Records of the log have not landed in time."""
+
+    def __init__(self, behind: Mapping[str, int], waited_s: float) -> None:
+        named = ", ".join(f"{topic} {count}" for topic, count in behind.items() if count)
+        super().__init__(
+            "landing",
+            f"after {waited_s:g} s these topics still are behind: {named}",
+            "millrace landing status",
+        )
+
+
+class NotLandingError(MillraceError):
+    """No landing application runs."""
+
+    def __init__(self, cause: str = "no landing application is running") -> None:
+        super().__init__("landing", cause, "millrace landing start")

@@ -1,0 +1,160 @@
+"""`millrace landing`: start, stop and watch the application that lands every topic."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import click
+
+from millrace.contracts import Contract, find, load_contracts
+from millrace.errors import MillraceError
+from millrace.lake import catalog
+from millrace.landing.broker import Broker
+from millrace.landing.control import Control
+from millrace.landing.errors import GateError, NotLandingError
+from millrace.landing.lag import Lag, LagMeter
+from millrace.landing.lander import Lander
+from millrace.landing.reset import reset_offsets
+from millrace.landing.yarn import Yarn, submit
+from millrace.settings import load
+
+STOP_TIMEOUT_S = 120.0
+POLL_S = 1.0
+#: From submission to the first batch; until then nobody need be running.
+START_TIMEOUT_S = 120.0
+
+
+@click.group()
+def landing() -> None:
+    """Land every contract's topic into its raw table."""
+
+
+@landing.command()
+def start() -> None:
+    """Submit the application to YARN, unless it runs already."""
+    yarn = Yarn(load())
+    if running := yarn.landing():
+        click.echo(f"{running[0].id} is {running[0].state.lower()} already")
+        return
+    contracts = list(load_contracts().values())
+    # Passing the gate here tells the reason here, and not in the log of a container.
+    Lander(catalog(), contracts, Broker(load().kafka.address).log_states).open()
+    Control(load()).withdraw_stop()
+    submit(load())
+    applications = yarn.landing()
+    if not applications:
+        raise NotLandingError("the application ended at once")
+    for later in applications[1:]:  # two starts raced: the first one stays
+        yarn.kill(later)
+    click.echo(f"{applications[0].id} lands {', '.join(each.topic for each in contracts)}")
+
+
+@landing.command()
+@click.option("--timeout", default=STOP_TIMEOUT_S, help="Seconds after which it is killed.")
+def stop(timeout: float) -> None:
+    """Stop the application between two batches."""
+    yarn, control = Yarn(load()), Control(load())
+    if not yarn.landing():
+        click.echo("no landing application is running")
+        return
+    control.ask_to_stop()
+    deadline = time.monotonic() + timeout
+    while applications := yarn.landing():
+        if time.monotonic() > deadline:
+            for application in applications:
+                yarn.kill(application)
+                click.echo(f"{application.id} did not stop in {timeout:g} s and was killed")
+            break
+        time.sleep(POLL_S)
+    control.withdraw_stop()
+    click.echo("landing is stopped")
+
+
+@landing.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def status(as_json: bool) -> None:
+    """Show the application, what it reports, and the lag."""
+    applications, state = Yarn(load()).landing(), Control(load()).state()
+    lags = _meter().measure()
+    if as_json:
+        report = {
+            "application": applications[0].id if applications else None,
+            "state": state.state if applications and state else "stopped",
+            "lag": {lag.dataset: lag.behind for lag in lags},
+        }
+        click.echo(json.dumps(report))
+        return
+    for application in applications:
+        click.echo(f"{application.id}  {application.state.lower()}")
+    if not applications:
+        click.echo("no landing application is running")
+    if state is not None:
+        age = time.time() - state.at
+        click.echo(f"{state.application_id} said {age:.0f} s ago: {state.state}")
+        click.echo(f"  {state.records} records in {state.batches} batches since it started")
+        if state.detail:
+            click.echo(f"  {state.detail}")
+    _show(lags)
+
+
+@landing.command()
+def lag() -> None:
+    """Show how many records of each topic have not landed yet."""
+    _show(_meter().measure())
+
+
+@landing.command()
+@click.option("--timeout", default=300.0, help="Seconds to wait at most.")
+def wait(timeout: float) -> None:
+    """Wait until everything that is in the topics now has landed."""
+    yarn, began = Yarn(load()), time.monotonic()
+
+    def tell(lags: list[Lag]) -> None:
+        """Fail early where nobody lands."""
+        behind = any(each.behind for each in lags)
+        if behind and time.monotonic() - began > START_TIMEOUT_S and not yarn.landing():
+            raise NotLandingError()
+
+    _show(_meter().wait(timeout, tell))
+
+
+@landing.command()
+@click.argument("dataset")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(dataset: str, yes: bool) -> None:
+    """Go on from the beginning of the log as it is now, after table and log have parted.
+
+    Rows that are landed stay. Records that the log no longer has are lost to the table; a topic
+    that was created again begins anew.
+    """
+    contract = find(dataset, load_contracts())
+    if Yarn(load()).landing():
+        raise MillraceError("landing", "the application is running", "millrace landing stop")
+    cause = _gate(contract)
+    if cause is None:
+        click.echo(f"{contract.raw_table} and the topic {contract.topic} agree: nothing to reset")
+        return
+    click.echo(cause.cause)
+    if not yes:
+        click.confirm(f"Land {contract.topic} from the beginning of its log?", abort=True)
+    reset_offsets(catalog(), contract, Broker(load().kafka.address).log_states)
+    click.echo(f"{contract.raw_table} goes on from the beginning of {contract.topic}")
+
+
+def _gate(contract: Contract) -> GateError | None:
+    try:
+        Lander(catalog(), [contract], Broker(load().kafka.address).log_states).open()
+    except GateError as error:
+        return error
+    return None
+
+
+def _meter() -> LagMeter:
+    return LagMeter(catalog(), Broker(load().kafka.address), load_contracts().values())
+
+
+def _show(lags: list[Lag]) -> None:
+    width = max((len(each.dataset) for each in lags), default=0)
+    for each in lags:
+        click.echo(f"{each.dataset:{width}}  behind {each.behind} of {each.end}")

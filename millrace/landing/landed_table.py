@@ -1,0 +1,112 @@
+"""One table that is landed into: its offsets, and the append that moves them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.table import Table
+
+from millrace.lake import offsets as lake_offsets
+from millrace.lake.commit import CommitRefusedError, commit_append
+from millrace.lake.offsets import SUMMARY_KEY, Offsets, TopicOffsets
+from millrace.landing.errors import TableMissingError, TakenOverError
+from millrace.landing.writer import WrittenFile
+
+log = logging.getLogger(__name__)
+
+WRITER_KEY = "millrace.writer"
+#: A foreign commit between two tries is rare; as many in a row are a defect.
+TRIES = 20
+PAUSE_S = 0.2
+
+
+@dataclass(frozen=True)
+class Move:
+    """How a batch moves the offsets of one topic: to these ends, of the topic with this id."""
+
+    ends: Mapping[int, int]
+    topic_id: str
+
+
+class LandedTable:
+    """A raw table or the quarantine table.
+
+    Attributes:
+        name: `namespace.name`.
+        table: as last seen or committed.
+        offsets: how far it is landed, by topic.
+    """
+
+    def __init__(self, catalog: Catalog, name: str, writer: str = "") -> None:
+        self._catalog = catalog
+        self._writer = writer
+        self.name = name
+        self.table: Table
+        self.offsets: Offsets = {}
+
+    def load(self) -> None:
+        """Read the table and its offsets.
+
+        Raises:
+            TableMissingError: there is no such table.
+        """
+        try:
+            self.table = self._catalog.load_table(self.name)
+        except NoSuchTableError:
+            raise TableMissingError(self.name) from None
+        self.offsets = lake_offsets.of_table(self.table)
+
+    def append(
+        self,
+        files: Iterable[WrittenFile],
+        moves: Mapping[str, Move],
+        note: Mapping[str, str] | None = None,
+    ) -> None:
+        """Commit the files and the moved offsets as one snapshot.
+
+        A foreign commit that leaves our offsets alone (maintenance) is no conflict: the same
+        files are committed on top of it.
+
+        Raises:
+            TakenOverError: the offsets are no longer those this batch started from.
+            UnknownResultError: the result could not be found out.
+        """
+        files = list(files)
+        for _ in range(TRIES):
+            moved = dict(self.offsets)
+            for topic, move in moves.items():
+                before = moved.get(topic, TopicOffsets())
+                moved[topic] = before.advanced(move.ends, move.topic_id)
+            summary = {SUMMARY_KEY: lake_offsets.dump(moved), WRITER_KEY: self._writer}
+            try:
+                self.table = commit_append(
+                    self._catalog,
+                    self.table,
+                    [file.data_file() for file in files],
+                    {**summary, **(note or {})},
+                    self.table.metadata.current_snapshot_id,
+                )
+            except CommitRefusedError as refusal:
+                log.info("%s: %s: looking again", self.name, refusal)
+                self._reload(files, moves)
+                time.sleep(PAUSE_S)
+            else:
+                self.offsets = moved
+                return
+        raise TakenOverError([self.name])
+
+    def _reload(self, files: list[WrittenFile], moves: Mapping[str, Move]) -> None:
+        """Read the table again and make sure that the batch still fits it."""
+        before, known = self.table.metadata, self.offsets
+        self.load()
+        now = self.table.metadata
+        same_table = before.table_uuid == now.table_uuid
+        same_offsets = all(self.offsets.get(topic) == known.get(topic) for topic in moves)
+        same_layout = all(file.spec_id == now.default_spec_id for file in files)
+        if not (same_table and same_offsets and same_layout):
+            raise TakenOverError([self.name])

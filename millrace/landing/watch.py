@@ -1,0 +1,97 @@
+"""What the landing application waits for: changed contracts, and failures to pass."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyiceberg.catalog import Catalog
+
+from millrace.contracts import Contract, load_contracts
+from millrace.errors import MillraceError
+from millrace.landing.lander import require_applied
+
+log = logging.getLogger(__name__)
+
+CHECK_EVERY_S = 3.0
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 15.0
+
+
+class ContractsWatch:
+    """Notices when the contracts are others than those that are being landed, and are applied."""
+
+    def __init__(self, folder: Path, catalog: Catalog) -> None:
+        self._folder = folder
+        self._catalog = catalog
+        self._running: Mapping[str, Contract] = {}
+        self._seen = ""
+        self._said = ""
+        self._checked_at = 0.0
+
+    def running(self, contracts: Mapping[str, Contract]) -> None:
+        """From now on these are the ones that are being landed."""
+        self._running = contracts
+        self._seen = self._content()
+
+    def changed(self) -> bool:
+        """Whether the folder holds other contracts, and their tables are there.
+
+        Until they are applied, and while one is malformed, landing goes on with the old ones.
+        """
+        if time.monotonic() - self._checked_at < CHECK_EVERY_S:
+            return False
+        self._checked_at = time.monotonic()
+        content = self._content()
+        if content == self._seen:
+            return False
+        try:
+            contracts = load_contracts(self._folder)
+            if contracts != self._running:
+                require_applied(self._catalog, contracts.values())
+        except MillraceError as error:
+            self._say(str(error))
+            return False
+        except Exception as error:  # the metastore does not answer: ask again
+            self._say(repr(error))
+            return False
+        self._seen = content
+        return contracts != self._running
+
+    def _content(self) -> str:
+        digest = hashlib.sha256()
+        for path in sorted(self._folder.glob("*.yaml")):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        return digest.hexdigest()
+
+    def _say(self, reason: str) -> None:
+        if reason != self._said:
+            log.warning("changed contracts are not landed yet: %s", reason)
+            self._said = reason
+
+
+class Patience:
+    """How long failures are waited for: since the last success, with growing pauses."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._pause_s = FIRST_PAUSE_S
+        self._failing_since: float | None = None
+
+    def renew(self) -> None:
+        """Something succeeded."""
+        self._pause_s, self._failing_since = FIRST_PAUSE_S, None
+
+    def lasts(self) -> bool:
+        """Whether one more failure is to be waited for."""
+        if self._failing_since is None:
+            self._failing_since = time.monotonic()
+        return time.monotonic() - self._failing_since < self._seconds
+
+    def wait(self) -> None:
+        """Pause, longer each time."""
+        time.sleep(self._pause_s)
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)

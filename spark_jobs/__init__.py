@@ -1,0 +1,1 @@
+"""Spark jobs: `streaming` and `batch` hold entry modules, `transforms` pure DataFrame functions."""
