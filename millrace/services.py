@@ -125,14 +125,3 @@ class Postgres(Service):
     """The metadata database of Airflow, the metastore and the registry."""
 
     port: int = 5433
-
-
-class Landing(BaseModel):
-    """The landing application: how often it commits, how much at once, and its sizes on YARN."""
-
-    trigger_seconds: float = 2.0
-    max_offsets: int = 60_000
-    patience_seconds: float = 600.0
-    driver_memory: str = "640m"
-    executor_memory: str = "640m"
-    executor_cores: int = 2

@@ -36,6 +36,17 @@ ROOT = Path(__file__).resolve().parent.parent
 HIGHEST_PORT = 65_535
 
 
+class Landing(BaseModel):
+    """The landing application: how often it commits, how much at once, and its sizes on YARN."""
+
+    trigger_seconds: float = 2.0
+    max_offsets: int = 60_000
+    patience_seconds: float = 600.0
+    driver_memory: str = "640m"
+    executor_memory: str = "640m"
+    executor_cores: int = 2
+
+
 class Notify(BaseModel):
     """Where a failed task is reported: a URL that takes a JSON POST; empty means nowhere."""
 
