@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "run": ("millrace.cli.airflow", "run", "run a DAG (the pipeline) and follow it"),
     "dbt": ("millrace.cli.dbt", "dbt", "run dbt on the marts: build, test, show, ..."),
     "sql": ("millrace.cli.sql", "sql", "query Trino, or start a session"),
+    "demo": ("millrace.cli.demo", "demo", "the whole chain once, with the count"),
     "test": ("millrace.cli.testing", "run_tests", "run the project's own tests"),
     "clean": ("millrace.cli.testing", "clean", "remove temporary files"),
     "shell": ("millrace.cli.testing", "shell", "open Python with the lake's libraries"),

@@ -8,16 +8,9 @@ import click
 from rich.console import Console
 
 from millrace.demo.counts import MARTS, PROCESSED, DatasetCounts, Lake, count_datasets
-from millrace.demo.report import (
-    NEXT,
-    show_counts,
-    show_datasets,
-    show_memory,
-    show_rows,
-    show_times,
-)
+from millrace.demo.report import NEXT, show_counts, show_datasets, show_rows, show_times
 from millrace.demo.sample import planted_since, read_manifest
-from millrace.demo.stages import STAGES, run_stage
+from millrace.demo.stages import MEMORY, STAGES, run_stage
 from millrace.errors import MillraceError
 from millrace.settings import Settings, load
 
@@ -67,7 +60,7 @@ def report(
     show_counts(console, "Rows in marts", marts)
     show_rows(console, f"The latest days: {TOP_DAYS}", columns, top_days)
     show_times(console, seconds)
-    show_memory(console, settings)
+    run_stage(settings, MEMORY, "memory now")
     console.print(NEXT)
     return find_problems(before, after, planted, marts)
 

@@ -29,8 +29,8 @@ from millrace.settings import Settings, load
 PROMPT, CONTINUATION = "sql> ", "  -> "
 
 
-@click.command()
-@click.argument("statement", nargs=-1)
+@click.command(context_settings={"ignore_unknown_options": True})  # a statement may open with --
+@click.argument("statement", nargs=-1, type=click.UNPROCESSED)
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values, not a table.")
 def sql(statement: tuple[str, ...], as_csv: bool) -> None:
     """Run STATEMENT on Trino, or read statements from the keyboard or standard input.
@@ -117,7 +117,7 @@ def run(settings: Settings, cursor: Cursor, statement: str, as_csv: bool) -> Non
         cursor.execute(statement.strip().rstrip(";"))  # type: ignore[no-untyped-call]
         rows = cursor.fetchall()
     except TrinoQueryError as error:
-        remedy = "correct it; `millrace sql 'show tables from marts'` lists tables"
+        remedy = 'make sql ARGS="show tables from marts"'
         if error.error_type != "USER_ERROR":
             remedy = "make logs SERVICE=trino"
         raise MillraceError("query", f"{error.message} ({error.error_name})", remedy) from None

@@ -55,7 +55,7 @@ class Lake:
     """Counts by SQL through Trino, as a user would ask."""
 
     def __init__(self, settings: Settings) -> None:
-        self._connection = connect(
+        self._connection = connect(  # type: ignore[no-untyped-call]
             host=settings.trino.host, port=settings.trino.port, user="millrace", catalog="iceberg"
         )
 

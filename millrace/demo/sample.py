@@ -12,10 +12,15 @@ from millrace.settings import Settings
 
 @dataclass(frozen=True)
 class Sample:
-    """Records of one dataset in the sample, the bad ones among them counted in both."""
+    """Records of one dataset in the sample: the good ones, and the bad ones beside them."""
 
-    records: int
+    good: int
     bad: int
+
+    @property
+    def records(self) -> int:
+        """All that is sent."""
+        return self.good + self.bad
 
 
 def read_manifest(settings: Settings) -> dict[str, Sample]:
@@ -32,7 +37,7 @@ def read_manifest(settings: Settings) -> dict[str, Sample]:
             f"sample data {path}", "was not generated yet", "make generate-data"
         ) from None
     return {
-        dataset: Sample(records=entry["records"], bad=sum(entry["bad"].values()))
+        dataset: Sample(good=entry["records"], bad=sum(entry["bad"].values()))
         for dataset, entry in manifest["datasets"].items()
     }
 

@@ -26,6 +26,7 @@ STAGES = (
     Stage("generate sample data", ("generate-data",)),
     Stage("run the pipeline", ("run", "enterprise_data_pipeline", "--follow")),
 )
+MEMORY = Stage("each service with its memory and page", ("status",))
 
 
 def run_stage(settings: Settings, stage: Stage, position: str) -> float:
