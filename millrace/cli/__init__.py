@@ -16,6 +16,12 @@ from millrace.errors import MillraceError
 
 #: command -> (module, attribute, one line of help)
 COMMANDS: dict[str, tuple[str, str, str]] = {
+    "up": ("millrace.cli.cluster", "up", "start the cluster and wait until it is healthy"),
+    "down": ("millrace.cli.cluster", "down", "stop the cluster; the data stays"),
+    "status": ("millrace.cli.cluster", "status", "health, memory and ports of every service"),
+    "logs": ("millrace.cli.cluster", "logs", "the last lines of a service's log"),
+    "doctor": ("millrace.cli.cluster", "doctor", "check this machine and the cluster"),
+    "destroy": ("millrace.cli.cluster", "destroy", "delete the cluster's data (asks first)"),
     "datasets": ("millrace.cli.contracts", "datasets", "list the datasets that have a contract"),
     "validate": ("millrace.cli.contracts", "validate", "check every contract"),
     "plan": ("millrace.cli.contracts", "plan", "show what apply would create and alter"),
