@@ -9,9 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from pyiceberg.exceptions import ResolveError
-from pyiceberg.schema import Schema, promote
-from pyiceberg.types import IcebergType, ListType, NestedField, PrimitiveType, StructType
+from pyiceberg.schema import Schema
+from pyiceberg.types import (
+    DecimalType,
+    IcebergType,
+    IntegerType,
+    ListType,
+    LongType,
+    NestedField,
+    StructType,
+)
 
 
 @dataclass(frozen=True)
@@ -92,13 +99,17 @@ def _change(old: IcebergType, new: IcebergType) -> str:
         return "same"
     if old == new:
         return "same"
-    if not (isinstance(old, PrimitiveType) and isinstance(new, PrimitiveType)):
-        return "other"
-    try:
-        promote(old, new)
-    except ResolveError:
-        return "other"
-    return "wider"
+    return "wider" if _widens(old, new) else "other"
+
+
+def _widens(old: IcebergType, new: IcebergType) -> bool:
+    """Whether every old value is one of the new type.
+
+    Not PyIceberg's `promote`: that of 0.12.0 lets a decimal's scale change.
+    """
+    if isinstance(old, DecimalType) and isinstance(new, DecimalType):
+        return old.scale == new.scale and old.precision < new.precision
+    return isinstance(old, IntegerType) and isinstance(new, LongType)
 
 
 def _within(name: str, names: Collection[str]) -> bool:

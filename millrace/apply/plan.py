@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError
+from hive_metastore.ttypes import InvalidOperationException, MetaException
 from thrift.transport.TTransport import TTransportException
 
 from millrace.apply.steps import Action, Step, lost_means_down, require
@@ -102,6 +103,11 @@ def _guarded(settings: Settings, step: Step) -> Step:
     def guarded() -> None:
         failures = (TTransportException, BotoCoreError, ConnectionError)
         with lost_means_down("the metastore", settings.metastore, *failures):
-            perform()
+            try:
+                perform()
+            except (MetaException, InvalidOperationException) as error:
+                cause = " ".join(str(getattr(error, "message", error)).split())
+                remedy = "make logs SERVICE=metastore, then: make plan"
+                raise MillraceError(step.thing, cause, remedy) from error
 
     return Step(step.action, step.thing, step.detail, guarded)

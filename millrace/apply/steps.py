@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import TracebackType
 
 from millrace.errors import TransientError
-from millrace.settings import Service
+from millrace.services import Service
 
 #: Seconds to reach a service of this machine: a healthy one accepts within milliseconds.
 CONNECT_TIMEOUT_S = 3.0
@@ -71,11 +71,26 @@ def require(name: str, service: Service, port: int | None = None) -> None:
         raise ServiceDownError(name, f"{service.host}:{port}", cause) from None
 
 
-@contextmanager
-def lost_means_down(name: str, service: Service, *failures: type[Exception]) -> Iterator[None]:
-    """Within it, a client's connection failure is a service that is down."""
-    try:
-        yield
-    except failures as error:
-        cause = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ServiceDownError(name, service.address, cause) from error
+class lost_means_down:  # noqa: N801 (reads as a statement: `with lost_means_down(...)`)
+    """Within it, a client's connection failure is a service that is down.
+
+    A class and no generator: the metastore client's exceptions are immutable, and contextlib
+    sets the traceback of what passes through a generator.
+    """
+
+    def __init__(self, name: str, service: Service, *failures: type[Exception]) -> None:
+        self.name, self.service, self.failures = name, service, failures
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Say of a listed failure that the service is down."""
+        if isinstance(error, self.failures):
+            cause = " ".join(str(error).split())[:200] or type(error).__name__
+            raise ServiceDownError(self.name, self.service.address, cause) from error

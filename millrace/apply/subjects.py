@@ -22,6 +22,8 @@ API = "/apis/ccompat/v7"
 TIMEOUT_S = 30
 NOT_FOUND = 404
 CONFLICT = (409, 422)
+REFUSED = (400, 409, 422)
+LOST = (requests.ConnectionError, requests.Timeout)
 
 
 class Registry:
@@ -55,7 +57,24 @@ class Registry:
         answer = self._ask("POST", path, _body(contract)) or {}
         if answer.get("is_compatible", True):
             return []
-        return [str(each) for each in answer.get("messages") or ["it is incompatible"]]
+        return answer.get("messages") or self._reasons(contract)
+
+    def _reasons(self, contract: Contract) -> list[str]:
+        """The registry's own words: Apicurio gives them in its own API alone, on a dry run."""
+        service = self.settings.registry
+        path = f"/apis/registry/v3/groups/default/artifacts/{contract.subject}/versions"
+        content = json.dumps(contract.registry_schema())
+        body = {"content": {"content": content, "contentType": "application/json"}}
+        with lost_means_down(SERVICE, service, *LOST):
+            answer = self.http.post(
+                f"{service.url}{path}?dryRun=true",
+                json=body,
+                timeout=TIMEOUT_S,
+                headers={"Content-Type": "application/json"},
+            )
+        causes = answer.json().get("causes") or [] if answer.status_code in REFUSED else []
+        said = [f"{cause['description']} at {cause['context']}" for cause in causes]
+        return said or ["its last version and this one do not fit"]
 
     def register(self, contract: Contract) -> None:
         """Make the contract's schema the newest version of its subject.
@@ -68,8 +87,7 @@ class Registry:
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """The answer's JSON, None where the thing is not there."""
         service = self.settings.registry
-        failures = (requests.ConnectionError, requests.Timeout)
-        with lost_means_down(SERVICE, service, *failures):
+        with lost_means_down(SERVICE, service, *LOST):
             answer = self.http.request(
                 method, f"{service.url}{API}{path}", json=body, timeout=TIMEOUT_S
             )

@@ -1,12 +1,22 @@
-"""A folder of contracts that a test may spoil, and what the command line says of it."""
+"""A folder of contracts that a test may spoil, the command line on it, a catalog in memory."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pyiceberg.catalog import MetastoreCatalog
+from pyiceberg.catalog.noop import NoopCatalog
+from pyiceberg.exceptions import (
+    CommitFailedException,
+    NoSuchNamespaceError,
+    NoSuchTableError,
+    TableAlreadyExistsError,
+)
+from pyiceberg.table import CommitTableResponse, Table
 
 from millrace.cli import main
 from millrace.contracts import Contract, load_contract
@@ -81,3 +91,66 @@ def cli(
 
     yield run
     load.cache_clear()
+
+
+class MemoryCatalog(MetastoreCatalog, NoopCatalog):
+    """The part of a catalog that applying uses, without a metastore; its metadata is real."""
+
+    def __init__(self) -> None:
+        super().__init__("memory")
+        self.spaces: dict[str, dict[str, str]] = {"raw": {}}
+        self.tables: dict[str, Table] = {}
+        self._loses = False
+
+    def lose_next_commit(self) -> None:
+        """Let somebody else win the next race."""
+        self._loses = True
+
+    def create_namespace(self, namespace: Any, properties: Any = None) -> None:
+        self.spaces[namespace] = dict(properties or {})
+
+    def load_namespace_properties(self, namespace: Any) -> dict[str, str]:
+        if namespace not in self.spaces:
+            raise NoSuchNamespaceError(namespace)
+        return self.spaces[namespace]
+
+    def create_table(  # type: ignore[override]
+        self, identifier: Any, schema: Any, location: Any = None, **arguments: Any
+    ) -> Table:
+        if identifier in self.tables:
+            raise TableAlreadyExistsError(identifier)
+        staged = self._create_staged_table(identifier, schema, location, **arguments)
+        self._write_metadata(staged.metadata, staged.io, staged.metadata_location)
+        return self._remember(identifier, staged)
+
+    def load_table(self, identifier: Any) -> Table:
+        if identifier not in self.tables:
+            raise NoSuchTableError(identifier)
+        known = self.tables[identifier]
+        return Table(
+            known.name(), known.metadata, known.metadata_location, known.io, self, known.config
+        )
+
+    def commit_table(self, table: Table, requirements: Any, updates: Any) -> CommitTableResponse:
+        if self._loses:
+            self._loses = False
+            raise CommitFailedException("somebody else was faster")
+        identifier = ".".join(table.name())
+        staged = self._update_and_stage_table(
+            self.tables[identifier], table.name(), requirements, updates
+        )
+        self._write_metadata(staged.metadata, staged.io, staged.metadata_location)
+        self._remember(identifier, staged)
+        return CommitTableResponse(
+            metadata=staged.metadata, metadata_location=staged.metadata_location
+        )
+
+    def _remember(self, identifier: str, staged: Table) -> Table:
+        self.tables[identifier] = staged
+        return staged
+
+
+@pytest.fixture
+def catalog() -> MemoryCatalog:
+    """An empty catalog with the namespace `raw`."""
+    return MemoryCatalog()
