@@ -7,8 +7,10 @@ address or a folder is named once.
 from __future__ import annotations
 
 import os
+import shlex
 
-from millrace.settings import Settings
+from millrace.cluster.tiers import tier_environment
+from millrace.settings import Settings, load
 
 
 def cluster_environment(settings: Settings) -> dict[str, str]:
@@ -29,7 +31,7 @@ def cluster_environment(settings: Settings) -> dict[str, str]:
         for name in type(service).model_fields:
             key = f"MILLRACE_{component}__{name}".upper()
             variables[key] = str(getattr(service, name))
-    return variables
+    return variables | tier_environment(settings.config, settings.tier, os.environ)
 
 
 def lake_environment(settings: Settings) -> dict[str, str]:
@@ -45,3 +47,13 @@ def lake_environment(settings: Settings) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": str(settings.secrets / "aws-credentials"),
         "AWS_REGION": settings.objectstore.region,
     }
+
+
+def main() -> None:
+    """Print the variables of the cluster as shell commands, for scripts that people call."""
+    for name, value in cluster_environment(load()).items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+if __name__ == "__main__":
+    main()

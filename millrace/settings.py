@@ -96,6 +96,8 @@ class Settings(BaseSettings):
 
     def model_post_init(self, context: Any) -> None:
         """Give this instance services of its own, so that moving ports leaves the defaults."""
+        # Services work in folders of their own.
+        self.__dict__["home"] = self.home.absolute()
         for name, service in self.services().items():
             self.__dict__[name] = service.model_copy()
 

@@ -1,0 +1,1 @@
+"""The cluster as local processes: derived from the compose file, supervised, watched, swept."""

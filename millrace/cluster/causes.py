@@ -1,0 +1,92 @@
+"""Why a service did not start: known lines of its log, what they mean and what mends it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+#: As much of a log as a failing start writes.
+_TAIL_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A pattern of a log line, its meaning and its remedy."""
+
+    pattern: str
+    meaning: str
+    remedy: str
+
+
+KNOWN = (
+    Cause(
+        r"Address already in use|BindException|could not bind|address in use",
+        "one of its ports is held by another process",
+        "make doctor",
+    ),
+    Cause(
+        r"No space left on device|DiskOutOfSpace|[Dd]isk quota exceeded",
+        "the disk is full",
+        "make clean, or free space below the state folder, then make up",
+    ),
+    Cause(
+        r"OutOfMemoryError|Cannot allocate memory|insufficient memory for the Java",
+        "it has too little memory",
+        "MILLRACE_TIER=standard make up, or end other programs",
+    ),
+    Cause(
+        r"UnsupportedClassVersionError|Unrecognized VM option|Unrecognized option",
+        "the Java runtime is of the wrong version",
+        "make doctor",
+    ),
+    Cause(
+        r"No such file or directory|ClassNotFoundException|NoClassDefFoundError|Could not find or",
+        "a part of the distribution is missing",
+        "make install",
+    ),
+    Cause(
+        r"password authentication failed|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch",
+        "its password is not the one its data was made with",
+        "restore the folder secrets of the state folder, or make destroy",
+    ),
+    Cause(
+        r"InconsistentClusterId|Incompatible clusterIDs|Inconsistent namespace|Invalid cluster\.id",
+        "its data belongs to another cluster",
+        "make destroy, or restore the whole state folder",
+    ),
+    Cause(
+        r"Permission denied|AccessDeniedException|Operation not permitted",
+        "it may not read or write its folder",
+        "make doctor; the state folder must belong to you alone",
+    ),
+    Cause(
+        r"[Cc]orrupt|checksum error|database files are incompatible|PANIC",
+        "its data is damaged",
+        "restore the state folder from a copy, or make destroy",
+    ),
+    Cause(
+        r"Connection refused|ConnectException|could not connect|UnknownHostException",
+        "it does not reach another service",
+        "make status",
+    ),
+)
+
+
+def tail(log: Path, lines: int) -> list[str]:
+    """The last lines of a log; none when there is no log."""
+    try:
+        with log.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - _TAIL_BYTES))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return []
+    return [line for line in text.splitlines() if line.strip()][-lines:]
+
+
+def likely_cause(lines: Sequence[str]) -> Cause | None:
+    """The first known cause that any of the lines shows."""
+    text = "\n".join(lines)
+    return next((cause for cause in KNOWN if re.search(cause.pattern, text)), None)

@@ -1,0 +1,167 @@
+"""Starts, watches and stops a cluster.
+
+`up` may be called at any moment: it starts what is missing, sweeps what an ended supervisor left
+behind, and waits. `down` may too: it stops what answers, then sweeps.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+
+from millrace.cluster.causes import likely_cause, tail
+from millrace.cluster.compose import active_services, read_compose
+from millrace.cluster.preflight import problems
+from millrace.cluster.process_file import process_file
+from millrace.cluster.strays import end, members, sweep
+from millrace.cluster.supervisor import ProcessState, Supervisor
+from millrace.environment import cluster_environment
+from millrace.errors import MillraceError
+from millrace.settings import Settings
+
+#: A service that has died this often before it was healthy is not going to start.
+_HOPELESS_RESTARTS = 3
+_POLL_SECONDS = 0.25
+_LOG_LINES = 15
+#: Airflow's parts take up to ten seconds to end their workers, one after the other.
+_STOP_SECONDS = 90.0
+_MARKER = "cluster"
+
+Watch = Callable[[Mapping[str, ProcessState]], None]
+
+
+class ServiceError(MillraceError):
+    """A service that can not start, with the end of its log."""
+
+
+@contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """Let one command at a time start or stop this cluster."""
+    folder = settings.home / "supervisor"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise MillraceError(
+                "the cluster",
+                "another command is starting or stopping it",
+                "wait for that command, then make status",
+            ) from None
+        yield
+
+
+def service_names(settings: Settings, profiles: Collection[str] = ()) -> list[str]:
+    """The services that `up` starts."""
+    variables = cluster_environment(settings)
+    compose = read_compose(settings.root / "docker-compose.yml", variables)
+    return list(active_services(compose, profiles))
+
+
+def up(settings: Settings, profiles: Collection[str], timeout: float, watch: Watch) -> list[str]:
+    """Start everything that is not running and wait until all of it is healthy.
+
+    Returns:
+        The names of the services that run.
+
+    Raises:
+        MillraceError: preflight refused, a service can not start, or time ran out.
+    """
+    supervisor = Supervisor(settings)
+    with _only_one(settings):
+        if supervisor.is_running():
+            for state in supervisor.processes().values():
+                if state.status in ("Completed", "Skipped", "Error") and not state.is_settled:
+                    supervisor.start_service(state.name)
+        else:
+            sweep(settings.home)
+            _start(settings, supervisor, profiles)
+        return _wait(settings, supervisor, timeout, watch)
+
+
+def _start(settings: Settings, supervisor: Supervisor, profiles: Collection[str]) -> None:
+    names = service_names(settings, profiles)
+    for problem in problems(settings, names):
+        if not problem.is_warning:
+            raise MillraceError(problem.thing, problem.cause, problem.remedy)
+    settings.home.mkdir(parents=True, exist_ok=True)
+    (settings.home / _MARKER).write_text("The state of a Millrace cluster.\n")
+    variables = cluster_environment(settings)
+    compose = read_compose(settings.root / "docker-compose.yml", variables)
+    supervisor.start(process_file(compose, variables, profiles))
+
+
+def _wait(settings: Settings, supervisor: Supervisor, timeout: float, watch: Watch) -> list[str]:
+    before = {name: state.restarts for name, state in supervisor.processes().items()}
+    deadline = time.monotonic() + timeout
+    while True:
+        states = supervisor.processes()
+        if not states and not supervisor.is_running():
+            log = settings.home / "logs" / "supervisor.out"
+            raise MillraceError("the supervisor", "has ended", f"cat {log}; make up")
+        watch(states)
+        if states and all(state.is_settled for state in states.values()):
+            return list(states)
+        for state in states.values():
+            restarts = state.restarts - before.get(state.name, 0)
+            failed = state.status in ("Completed", "Error") and not state.is_settled
+            if (failed or restarts >= _HOPELESS_RESTARTS) and not state.is_settled:
+                raise _explain(settings, state, "could not be started")
+        if time.monotonic() > deadline:
+            late = next(state for state in states.values() if not state.is_settled)
+            raise _explain(settings, late, f"was not healthy within {timeout:.0f} s")
+        time.sleep(_POLL_SECONDS)
+
+
+def _explain(settings: Settings, state: ProcessState, cause: str) -> ServiceError:
+    lines = tail(settings.home / "logs" / f"{state.name}.log", _LOG_LINES)
+    known = likely_cause(lines)
+    if known:
+        cause += f", probably because {known.meaning}"
+    shown = "".join(f"\n    {line[:300]}" for line in lines)
+    return ServiceError(
+        f"service {state.name}",
+        f"{cause}; the last lines of its log:{shown}",
+        known.remedy if known else f"make logs SERVICE={state.name}",
+    )
+
+
+def down(settings: Settings) -> int:
+    """Stop everything and leave no process; returns how many strays had to be ended.
+
+    YARN goes first, then its containers while HDFS is still there for them to leave in order, then
+    the rest in reverse order of dependence.
+    """
+    supervisor = Supervisor(settings)
+    with _only_one(settings):
+        if supervisor.is_running():
+            for service in ("nodemanager", "resourcemanager"):
+                supervisor.stop_service(service)
+            end([member for member in members(settings.home) if member.container])
+            supervisor.shut_down(_STOP_SECONDS)
+        return sweep(settings.home)
+
+
+def destroy(settings: Settings) -> None:
+    """Stop everything and delete the data. The distribution's cache and the links stay.
+
+    Raises:
+        MillraceError: the folder is not the state of a cluster.
+    """
+    home = settings.home
+    if not home.exists():
+        raise MillraceError(str(home), "there is no state folder", "make up")
+    if not (home / _MARKER).is_file() or home in (settings.root, settings.root.home()):
+        cause = "is not the state folder of a Millrace cluster: nothing was deleted"
+        raise MillraceError(str(home), cause, "set MILLRACE_HOME to the state folder")
+    down(settings)
+    for entry in home.iterdir():
+        if entry.name == "dist":
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()

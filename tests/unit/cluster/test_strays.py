@@ -1,0 +1,98 @@
+"""What outlives its supervisor is found by its marks, and nothing else is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from millrace.cluster import strays
+
+SLEEP = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
+STUBBORN = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True);"
+    "time.sleep(60)",
+]
+
+
+class Processes:
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    def start(
+        self, command: list[str], environment: dict[str, str], folder: Path
+    ) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            command,
+            env={"PATH": os.environ["PATH"], **environment},
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert process.stdout
+        process.stdout.readline()
+        process.stdout.close()
+        self.started.append(process)
+        return process
+
+    def mark(self, service: str) -> dict[str, str]:
+        return {
+            "MILLRACE_SUPERVISED": "1",
+            "MILLRACE_CLUSTER": str(self.home),
+            "MILLRACE_SERVICE": service,
+        }
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    home = tmp_path / "state"
+    for folder in ("run", "data/postgres"):
+        (home / folder).mkdir(parents=True)
+    group = Processes(home)
+    yield group
+    for process in group.started:
+        process.kill()
+        process.wait()
+
+
+def test_a_sweep_ends_the_marked_the_recorded_and_those_inside(processes: Processes) -> None:
+    home = processes.home
+    marked = processes.start(STUBBORN, processes.mark("kafka"), home.parent)
+    inside = processes.start(SLEEP, {}, home / "data" / "postgres")
+    recorded = processes.start(SLEEP, {}, home.parent)
+    (home / "run" / "trino.pid").write_text(f"{recorded.pid} {strays.start_time(recorded.pid)}\n")
+    other = processes.start(
+        SLEEP, processes.mark("kafka") | {"MILLRACE_CLUSTER": "/x"}, home.parent
+    )
+    assert {member.process.pid for member in strays.members(home)} == {
+        marked.pid,
+        inside.pid,
+        recorded.pid,
+    }
+    strays.end([m for m in strays.members(home) if m.process.pid != marked.pid])
+    strays.end(strays.members(home), patience=0.3)
+    assert marked.wait(5) == -9
+    assert inside.wait(5) == recorded.wait(5) == -15
+    assert other.poll() is None
+    assert strays.sweep(home) == 0
+    assert not list((home / "run").glob("*.pid"))
+
+
+def test_a_recorded_pid_that_is_another_process_now_is_left_alone(processes: Processes) -> None:
+    later = processes.start(SLEEP, {}, processes.home.parent)
+    (processes.home / "run" / "kafka.pid").write_text(f"{later.pid} 1\n")
+    assert strays.members(processes.home) == []
+
+
+def test_a_container_belongs_to_its_application(processes: Processes) -> None:
+    container = processes.mark("") | {"CONTAINER_ID": "container_e02_1795_0003_01_000002"}
+    processes.start(SLEEP, container, processes.home.parent)
+    (member,) = strays.members(processes.home)
+    assert member.application == "application_1795_0003"
