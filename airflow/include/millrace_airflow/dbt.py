@@ -49,7 +49,11 @@ class DbtOperator(BaseOperator):
         """Run dbt to its end; nodes that failed are in the outcomes, not an exception."""
         manifest = addresses.home() / "dbt" / "pipeline" / "manifest.json"
         reader = EventReader(manifest, outcomes.write)
-        self._process.run(self.command(*selection), reader.line, accept=(0, NODES_FAILED))
+        command = self.command(*selection)
+        code = self._process.run(command, reader.line, accept=(0, NODES_FAILED))
+        if code == NODES_FAILED and not reader.finished:
+            # The command line's own errors, such as a Trino that is down, end with 1 as well.
+            raise self._process.failure(command)
         reader.close()
         return reader
 

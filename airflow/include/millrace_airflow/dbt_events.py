@@ -52,18 +52,22 @@ class EventReader:
         self._built: dict[str, Outcome] = {}
         #: Failures that no model answers for, such as a failed test of a source.
         self.unowned: list[str] = []
+        #: Nodes that have finished, well or not.
+        self.finished = 0
 
     def line(self, line: str) -> None:
         """Take one line of dbt's output."""
         try:
             event = json.loads(line)
             info = event["info"]
+            name, level, message = info["name"], info["level"], info["msg"]
         except (ValueError, KeyError, TypeError):
             log.info("%s", line)
             return
-        if info["level"] in _LEVELS and info["msg"].strip():
-            log.log(_LEVELS[info["level"]], "%s", _COLOUR.sub("", info["msg"]))
-        if info["name"] == "NodeFinished":
+        if level in _LEVELS and message.strip():
+            log.log(_LEVELS[level], "%s", _COLOUR.sub("", message))
+        if name == "NodeFinished":
+            self.finished += 1
             self._finished(event["data"], info["invocation_id"])
 
     def close(self) -> None:

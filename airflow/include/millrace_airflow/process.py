@@ -28,6 +28,7 @@ class Process:
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[str] | None = None
+        self._tail: deque[str] = deque(maxlen=TAIL_LINES)
 
     def run(
         self,
@@ -42,7 +43,7 @@ class Process:
                 lines of the output.
         """
         argv = ["setpriv", "--pdeathsig", "KILL", *map(os.path.expandvars, command)]
-        tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._tail.clear()
         with subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
@@ -55,12 +56,16 @@ class Process:
             self._child = child
             assert child.stdout is not None
             for line in child.stdout:
-                tail.append(line.rstrip())
+                self._tail.append(line.rstrip())
                 on_line(line.rstrip())
         if child.returncode not in accept:
-            output = "\n".join(tail)
-            raise AirflowException(f"{command[0]} ended with {child.returncode}:\n{output}")
+            raise self.failure(command)
         return child.returncode
+
+    def failure(self, command: Sequence[str]) -> AirflowException:
+        """The error of the command that ran last, with the end of its output."""
+        code = self._child.returncode if self._child else "no process"
+        return AirflowException("\n".join([f"{command[0]} ended with {code}:", *self._tail]))
 
     def stop(self) -> None:
         """End the child's process group: SIGTERM, then SIGKILL."""

@@ -110,13 +110,15 @@ class SparkOperator(BaseOperator):
     def finish(self, context: Any, event: dict[str, str]) -> None:
         """Raise with what YARN and the driver's log say; success never comes here."""
         application_id = event["application_id"]
-        driver_log = yarn.last_lines(event["log_url"])
-        if driver_log:
-            self.log.error("the end of the driver's log:\n%s", driver_log)
-        where = event["log_url"] or f"{yarn.application_url(application_id)}"
+        reasons = [event["diagnostics"] or "no diagnostics"]
+        output = yarn.driver_output(event["log_url"])
+        if output:
+            self.log.error("the driver's last output:\n%s", output)
+            reasons += output.splitlines()[-1:]
+        where = event["log_url"] or yarn.application_url(application_id)
         raise AirflowException(
             f"{application_id} ({self.application}) ended as {event['outcome']}: "
-            f"{event['diagnostics'] or 'no diagnostics'}\n  its log: {where}"
+            f"{'; '.join(reasons)}\n  its log: {where}"
         )
 
     def resume_execution(self, next_method: str, next_kwargs: Any, context: Any) -> Any:

@@ -156,24 +156,22 @@ def _age(application: Application) -> tuple[int, int]:
     return int(started), int(sequence)
 
 
-def last_lines(log_url: str) -> str:
-    """The end of the driver's log, or nothing where the NodeManager does not give it.
+def driver_output(log_url: str) -> str:
+    """The end of what the program printed, or of the driver's log; empty where neither is left.
 
-    `log_url` is the page `…/node/containerlogs/<container>/<user>`; the same log as plain text is
-    at `…/ws/v1/node/containers/<container>/logs/stderr`.
+    `log_url` is the page `…/node/containerlogs/<container>/<user>`; the same logs are plain text
+    at `…/ws/v1/node/containers/<container>/logs/<name>`. In cluster mode Python's traceback is on
+    the driver's standard output.
     """
-    if "/node/containerlogs/" not in log_url:
-        return ""
     address, _, rest = log_url.partition("/node/containerlogs/")
-    container = rest.split("/")[0]
-    try:
-        answer = httpx.get(
-            f"{address}/ws/v1/node/containers/{container}/logs/stderr",
-            params={"size": -LOG_BYTES},
-            timeout=TIMEOUT,
-            follow_redirects=True,
-        )
-        answer.raise_for_status()
-    except httpx.HTTPError:
-        return ""
-    return answer.text
+    logs = f"{address}/ws/v1/node/containers/{rest.split('/')[0]}/logs"
+    for name in ("stdout", "stderr") if rest else ():
+        try:
+            answer = httpx.get(f"{logs}/{name}", params={"size": -LOG_BYTES}, timeout=TIMEOUT)
+            answer.raise_for_status()
+        except httpx.HTTPError:
+            continue
+        contents = answer.text.partition("LogContents:")[2].rpartition("End of LogType:")[0]
+        if contents.strip():
+            return contents.strip()
+    return ""
