@@ -1,0 +1,68 @@
+"""The commands of the README and the quickstart, extracted and run; every link leads somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from millrace.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = ("README.md", "docs/quickstart.md")
+#: Run by another test, or running this one.
+ELSEWHERE = {"make demo": "tests/e2e/test_demo.py", "make test": "is running this test"}
+
+
+def commands() -> list[str]:
+    """Each command of the documents' shell blocks, once."""
+    found = []
+    for document in DOCUMENTS:
+        blocks = re.findall(r"```sh\n(.*?)```", (ROOT / document).read_text(), flags=re.DOTALL)
+        found += [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return list(dict.fromkeys(line for line in found if line))
+
+
+def test_the_two_commands_are_the_first_ones() -> None:
+    assert commands()[:2] == ["make demo", "make test"]
+
+
+@pytest.mark.parametrize("command", [line for line in commands() if line not in ELSEWHERE])
+def test_a_documented_command_works(cluster: Settings, command: str) -> None:
+    done = subprocess.run(
+        command,
+        shell=True,  # noqa: S602 - it is what a reader would paste
+        cwd=ROOT,
+        env=dict(os.environ),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    assert done.stdout.strip(), f"{command} prints nothing"
+
+
+def test_every_make_target_named_in_a_document_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    named = {
+        (document.name, target)
+        for document in documents
+        for target in re.findall(r"[`\n ]make ([a-z-]+)", document.read_text())
+        # In running text "make" is also an English verb: only code counts.
+        if f"`make {target}" in document.read_text() or f"\nmake {target}" in document.read_text()
+    }
+    assert {(name, target) for name, target in named if target not in targets} == set()
+
+
+def test_every_link_between_the_documents_leads_to_a_file() -> None:
+    broken = []
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text()):
+            if "://" not in link and not (document.parent / link).exists():
+                broken.append(f"{document.relative_to(ROOT)}: {link}")
+    assert not broken
