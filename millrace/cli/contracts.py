@@ -45,7 +45,7 @@ def validate() -> None:
 @click.command()
 def plan() -> None:
     """Show what `millrace apply` would create and alter; changes nothing."""
-    from millrace.apply.plan import RefusedError, draw_up  # noqa: PLC0415 (imports every client)
+    from millrace.apply.plan import RefusedError, draw_up
 
     drawn = draw_up(load(), load_contracts().values())
     for step in drawn.steps:
@@ -58,7 +58,7 @@ def plan() -> None:
 @click.command()
 def apply() -> None:
     """Create and alter topics, registry schemas and raw tables as the contracts say."""
-    from millrace.apply.plan import draw_up, execute  # noqa: PLC0415 (imports every client)
+    from millrace.apply.plan import draw_up, execute
 
     drawn = draw_up(load(), load_contracts().values())
     execute(drawn, tell=show)
@@ -69,7 +69,7 @@ def apply() -> None:
 @click.command()
 def generate() -> None:
     """Rewrite the files that are generated from the contracts."""
-    from millrace.contracts.generated import write_all  # noqa: PLC0415
+    from millrace.contracts.generated import write_all
 
     for path, changed in write_all(load(), load_contracts().values()):
         click.echo(f"{'wrote' if changed else 'kept'} {path}")

@@ -62,6 +62,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def visits(folder: Path) -> Contract:
+    """The good contract."""
+    return load_contract(folder / "visits.yaml")
+
+
+@pytest.fixture
 def read(folder: Path) -> ReadContract:
     """Read a contract text as that of `visits`."""
 
