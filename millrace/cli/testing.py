@@ -24,7 +24,11 @@ TEST_PORT_OFFSET = 12_000
 PARTS: dict[str, tuple[str, list[str]]] = {
     "lint": ("lake", ["tests/unit/house"]),
     "unit": ("lake", ["tests/unit", "--ignore=tests/unit/dags"]),
-    "dags": ("airflow", ["tests/unit/dags", "-p", "no:cacheprovider"]),
+    # The other conftest files import the lake's libraries.
+    "dags": (
+        "airflow",
+        ["tests/unit/dags", "--confcutdir=tests/unit/dags", "-p", "no:cacheprovider"],
+    ),
     "integration": ("lake", ["tests/integration"]),
     "e2e": ("lake", ["tests/e2e"]),
 }

@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -124,3 +124,76 @@ class Instance:
 def instance() -> Instance:
     """The first try of a task."""
     return Instance()
+
+
+@pytest.fixture
+def recorded() -> Callable[..., dict[str, Any]]:
+    """Applications as a ResourceManager described them, with the tags of the task above."""
+    # Only now: the settings above have to come before Airflow.
+    from millrace_airflow.yarn import Tags  # noqa: PLC0415
+
+    tags = Tags.of(Instance.dag_id, Instance.task_id, Instance.run_id)
+
+    def read(name: str, **changes: Any) -> dict[str, Any]:
+        file = ROOT / "tests" / "data" / "yarn" / f"{name}.json"
+        app: dict[str, Any] = json.loads(file.read_text())["app"]
+        return app | {"applicationTags": f"{tags.task},{tags.generation}"} | changes
+
+    return read
+
+
+def finished_node(unique_id: str, status: str, message: str = "") -> str:
+    """A line of dbt's event stream, as dbt 1.11 prints it."""
+    return json.dumps(
+        {
+            "info": {
+                "name": "NodeFinished",
+                "level": "debug",
+                "msg": f"Finished running node {unique_id}",
+                "invocation_id": "one",
+            },
+            "data": {
+                "node_info": {"unique_id": unique_id, "node_status": status},
+                "run_result": {"status": status, "message": message},
+            },
+        }
+    )
+
+
+@pytest.fixture
+def finished() -> Callable[..., str]:
+    """Lines of dbt's event stream."""
+    return finished_node
+
+
+#: `a` has a test; `b` reads `a` and has a unit test; `source_test` belongs to no model.
+MANIFEST = {
+    "nodes": {
+        "model.p.a": {"resource_type": "model"},
+        "model.p.b": {"resource_type": "model", "depends_on": {"nodes": ["model.p.a"]}},
+        "test.p.unique_a": {"resource_type": "test", "attached_node": "model.p.a"},
+        "test.p.both": {
+            "resource_type": "test",
+            "depends_on": {"nodes": ["model.p.a", "model.p.b"]},
+        },
+        "test.p.source_test": {
+            "resource_type": "test",
+            "depends_on": {"nodes": ["source.p.raw.orders"]},
+        },
+    },
+    "unit_tests": {
+        "unit_test.p.b.rows": {
+            "resource_type": "unit_test",
+            "depends_on": {"nodes": ["model.p.b"]},
+        }
+    },
+}
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    """The manifest of a small dbt project, where the operators look for it."""
+    file = tmp_path / "dbt" / "pipeline" / "manifest.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(MANIFEST))
+    return file

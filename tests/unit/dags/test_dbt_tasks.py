@@ -15,118 +15,12 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.triggers.base import TaskSuccessEvent
 
 from millrace_airflow.dbt import DbtBuildOperator, DbtModelOperator, dbt_tasks
-from millrace_airflow.dbt_events import EventReader
 from millrace_airflow.model_trigger import ModelTrigger
 from millrace_airflow.models import read_models
 from millrace_airflow.outcomes import FAILED, SKIPPED, SUCCESS, Outcome, Outcomes
 
 ROOT = Path(__file__).resolve().parents[3]
 RUN = ("shop", "manual__2026-01-01")
-
-#: `a` has a test; `b` reads `a` and has a unit test; `source_test` belongs to no model.
-MANIFEST = {
-    "nodes": {
-        "model.p.a": {"resource_type": "model"},
-        "model.p.b": {"resource_type": "model", "depends_on": {"nodes": ["model.p.a"]}},
-        "test.p.unique_a": {"resource_type": "test", "attached_node": "model.p.a"},
-        "test.p.both": {
-            "resource_type": "test",
-            "depends_on": {"nodes": ["model.p.a", "model.p.b"]},
-        },
-        "test.p.source_test": {
-            "resource_type": "test",
-            "depends_on": {"nodes": ["source.p.raw.orders"]},
-        },
-    },
-    "unit_tests": {
-        "unit_test.p.b.rows": {
-            "resource_type": "unit_test",
-            "depends_on": {"nodes": ["model.p.b"]},
-        }
-    },
-}
-
-
-def finished(unique_id: str, status: str, message: str = "") -> str:
-    """A line of dbt's event stream, as dbt 1.11 prints it."""
-    return json.dumps(
-        {
-            "info": {
-                "name": "NodeFinished",
-                "level": "debug",
-                "msg": f"Finished running node {unique_id}",
-                "invocation_id": "one",
-            },
-            "data": {
-                "node_info": {"unique_id": unique_id, "node_status": status},
-                "run_result": {"status": status, "message": message},
-            },
-        }
-    )
-
-
-@pytest.fixture
-def manifest(tmp_path: Path) -> Path:
-    """The manifest of a small project."""
-    file = tmp_path / "manifest.json"
-    file.write_text(json.dumps(MANIFEST))
-    return file
-
-
-def read(manifest: Path, *lines: str) -> tuple[dict[str, Outcome], EventReader]:
-    """What is published for these lines, before the end of the process."""
-    published: dict[str, Outcome] = {}
-    reader = EventReader(manifest, published.__setitem__)
-    for line in lines:
-        reader.line(line)
-    return published, reader
-
-
-def test_a_model_is_done_when_its_last_test_is(manifest: Path) -> None:
-    published, reader = read(manifest, finished("model.p.a", "success"))
-    assert published == {}
-    reader.line(finished("test.p.unique_a", "pass"))
-    assert published["a"].status == SUCCESS
-
-
-def test_a_failed_test_is_its_models_failure_and_says_why(manifest: Path) -> None:
-    lines = finished("model.p.a", "success"), finished("test.p.unique_a", "fail", "Got 3 results")
-    published, _ = read(manifest, *lines)
-    assert published["a"] == Outcome(FAILED, "test.p.unique_a: Got 3 results", "one")
-
-
-def test_a_failed_unit_test_fails_the_model_that_it_skips(manifest: Path) -> None:
-    lines = [finished("unit_test.p.b.rows", "fail", "actual differs from expected")]
-    lines += [finished("model.p.b", "skipped"), finished("test.p.both", "skipped")]
-    published, _ = read(manifest, *lines)
-    assert published["b"].status == FAILED
-
-
-def test_a_model_is_skipped_where_one_that_it_reads_has_failed(manifest: Path) -> None:
-    lines = [finished("model.p.a", "error", "boom"), finished("test.p.unique_a", "skipped")]
-    lines += [finished("unit_test.p.b.rows", "pass"), finished("model.p.b", "skipped")]
-    published, _ = read(manifest, *lines, finished("test.p.both", "skipped"))
-    assert (published["a"].status, published["b"].status) == (FAILED, SKIPPED)
-
-
-def test_a_test_outside_the_selection_keeps_no_model_waiting(manifest: Path) -> None:
-    published, reader = read(manifest, finished("model.p.a", "success"))
-    reader.close()
-    assert published["a"].status == SUCCESS
-
-
-def test_a_failed_test_of_a_source_is_nobodys_and_is_kept(manifest: Path) -> None:
-    _, reader = read(manifest, finished("test.p.source_test", "fail", "Got 1 result"))
-    assert reader.unowned == ["test.p.source_test: Got 1 result"]
-
-
-def test_lines_that_are_not_events_are_logged_and_harm_nothing(
-    manifest: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level("INFO"):
-        published, _ = read(manifest, "error: Trino: no answer", "[1]", '{"info": 3}')
-    assert published == {}
-    assert "error: Trino: no answer" in caplog.text
 
 
 @pytest.fixture
@@ -209,7 +103,7 @@ def test_outcomes_of_old_runs_are_dropped(state: Path, monkeypatch: pytest.Monke
 
 
 @pytest.fixture
-def dbt(state: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def dbt(state: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A command line that prints `says`, ends with the code in `ends`, and notes its call."""
     script = state / "bin" / "millrace"
     script.parent.mkdir()
@@ -218,9 +112,6 @@ def dbt(state: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     script.chmod(0o755)
     (state / "ends").write_text("0")
-    manifest = state / "dbt" / "pipeline" / "manifest.json"
-    manifest.parent.mkdir(parents=True)
-    manifest.write_text(json.dumps(MANIFEST))
     monkeypatch.setenv("MILLRACE_ROOT", str(state))
     return state
 
@@ -232,13 +123,16 @@ def producer() -> DbtBuildOperator:
         return DbtBuildOperator(task_id="build_models", retries=3)
 
 
-ALL_OF_A = finished("model.p.a", "success"), finished("test.p.unique_a", "pass")
+@pytest.fixture
+def all_of_a(finished: Any) -> list[str]:
+    """What dbt prints while it builds the model `a`."""
+    return [finished("model.p.a", "success"), finished("test.p.unique_a", "pass")]
 
 
 def test_the_producer_publishes_and_a_failed_model_is_not_its_failure(
-    dbt: Path, producer: DbtBuildOperator, instance: Any
+    dbt: Path, producer: DbtBuildOperator, instance: Any, all_of_a: list[str], finished: Any
 ) -> None:
-    (dbt / "says").write_text("\n".join([*ALL_OF_A, finished("model.p.b", "error", "boom")]))
+    (dbt / "says").write_text("\n".join([*all_of_a, finished("model.p.b", "error", "boom")]))
     (dbt / "ends").write_text("1")
     producer.execute({"ti": instance})
     outcomes = Outcomes(instance.dag_id, instance.run_id)
@@ -247,9 +141,9 @@ def test_the_producer_publishes_and_a_failed_model_is_not_its_failure(
 
 
 def test_a_retry_of_the_producer_leaves_out_what_is_built(
-    dbt: Path, producer: DbtBuildOperator, instance: Any
+    dbt: Path, producer: DbtBuildOperator, instance: Any, all_of_a: list[str], finished: Any
 ) -> None:
-    (dbt / "says").write_text("\n".join(ALL_OF_A))
+    (dbt / "says").write_text("\n".join(all_of_a))
     (dbt / "ends").write_text("2")
     with pytest.raises(AirflowException, match="ended with 2"):
         producer.execute({"ti": instance})
@@ -263,9 +157,9 @@ def test_a_retry_of_the_producer_leaves_out_what_is_built(
 
 
 def test_clearing_the_producer_builds_all_again(
-    dbt: Path, producer: DbtBuildOperator, instance: Any
+    dbt: Path, producer: DbtBuildOperator, instance: Any, all_of_a: list[str]
 ) -> None:
-    (dbt / "says").write_text("\n".join(ALL_OF_A))
+    (dbt / "says").write_text("\n".join(all_of_a))
     producer.execute({"ti": instance})
     instance.try_number, instance.max_tries = 2, 4
     producer.execute({"ti": instance})
@@ -282,7 +176,7 @@ def test_an_error_before_the_first_node_is_the_producers_own(
 
 
 def test_a_failed_source_fails_the_producer(
-    dbt: Path, producer: DbtBuildOperator, instance: Any
+    dbt: Path, producer: DbtBuildOperator, instance: Any, finished: Any
 ) -> None:
     (dbt / "says").write_text(finished("test.p.source_test", "fail", "Got 1 result"))
     (dbt / "ends").write_text("1")
@@ -290,10 +184,12 @@ def test_a_failed_source_fails_the_producer(
         producer.execute({"ti": instance})
 
 
-def test_a_model_builds_itself_with_its_tests(dbt: Path, instance: Any) -> None:
+def test_a_model_builds_itself_with_its_tests(
+    dbt: Path, instance: Any, all_of_a: list[str], finished: Any
+) -> None:
     with DAG("shop"):
         task = DbtModelOperator(task_id="a", model="a", producer="build_models", retries=3)
-    (dbt / "says").write_text("\n".join(ALL_OF_A))
+    (dbt / "says").write_text("\n".join(all_of_a))
     task.finish({"ti": instance}, {"action": "rebuild", "message": ""})
     assert (dbt / "calls").read_text().rstrip().endswith("--select a")
     outcomes = Outcomes(instance.dag_id, instance.run_id)

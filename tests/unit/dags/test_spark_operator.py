@@ -1,30 +1,21 @@
-"""The Spark operator and its trigger against recorded answers of a ResourceManager."""
+"""The Spark operator against recorded answers of a ResourceManager."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowException, TaskDeferralTimeout, TaskDeferred
-from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
-from millrace_airflow import yarn, yarn_trigger
+from millrace_airflow import yarn
 from millrace_airflow.spark import SparkOperator
 from millrace_airflow.yarn_trigger import YarnApplicationTrigger
 
-DATA = Path(__file__).resolve().parents[2] / "data" / "yarn"
+RECORDED = Path(__file__).resolve().parents[2] / "data" / "yarn"
 APPS = "/ws/v1/cluster/apps"
 TAGS = yarn.Tags.of("shop", "build", "manual__2026-01-01")
-
-
-def recorded(name: str, **changes: Any) -> dict[str, Any]:
-    """One application as a ResourceManager described it, with our tags on it."""
-    app: dict[str, Any] = json.loads((DATA / f"{name}.json").read_text())["app"]
-    return app | {"applicationTags": f"{TAGS.task},{TAGS.generation}"} | changes
 
 
 def listed(*apps: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +53,7 @@ def deferred_to(operator: SparkOperator, instance: Any) -> str:
 
 
 def test_the_first_try_submits_with_its_tags_and_waits(
-    operator: SparkOperator, instance: Any, submissions: Path, resource_manager: Any
+    operator: SparkOperator, instance: Any, submissions: Path, resource_manager: Any, recorded: Any
 ) -> None:
     running = recorded("running")
     resource_manager.answer("GET", APPS, listed(), listed(running))
@@ -75,7 +66,7 @@ def test_the_first_try_submits_with_its_tags_and_waits(
 
 
 def test_a_second_try_adopts_the_living_application(
-    operator: SparkOperator, instance: Any, submissions: Path, resource_manager: Any
+    operator: SparkOperator, instance: Any, submissions: Path, resource_manager: Any, recorded: Any
 ) -> None:
     running = recorded("running")
     resource_manager.answer("GET", APPS, listed(recorded("failed"), running))
@@ -85,7 +76,7 @@ def test_a_second_try_adopts_the_living_application(
 
 
 def test_a_second_try_is_done_where_the_first_ones_application_has_succeeded(
-    operator: SparkOperator, instance: Any, submissions: Path, resource_manager: Any
+    operator: SparkOperator, instance: Any, submissions: Path, resource_manager: Any, recorded: Any
 ) -> None:
     finished = recorded("finished")
     resource_manager.answer("GET", APPS, listed(finished))
@@ -95,7 +86,7 @@ def test_a_second_try_is_done_where_the_first_ones_application_has_succeeded(
 
 
 def test_clearing_a_task_that_succeeded_submits_again(
-    operator: SparkOperator, instance: Any, submissions: Path, resource_manager: Any
+    operator: SparkOperator, instance: Any, submissions: Path, resource_manager: Any, recorded: Any
 ) -> None:
     running = recorded("running")
     resource_manager.answer(
@@ -108,7 +99,7 @@ def test_clearing_a_task_that_succeeded_submits_again(
 
 
 def test_a_failed_application_is_submitted_again(
-    operator: SparkOperator, instance: Any, submissions: Path, resource_manager: Any
+    operator: SparkOperator, instance: Any, submissions: Path, resource_manager: Any, recorded: Any
 ) -> None:
     running = recorded("running")
     resource_manager.answer(
@@ -129,11 +120,11 @@ def test_a_submission_that_fails_shows_the_end_of_its_output(
 
 
 def test_a_failure_names_the_application_its_diagnostics_and_its_log(
-    operator: SparkOperator, resource_manager: Any
+    operator: SparkOperator, resource_manager: Any, recorded: Any
 ) -> None:
     container = "container_1_0001_01_000001"
     log = f"{resource_manager.url}/node/containerlogs/{container}/millrace"
-    stdout = (DATA / "stdout.txt").read_text()
+    stdout = (RECORDED / "stdout.txt").read_text()
     resource_manager.answer("GET", f"/ws/v1/node/containers/{container}/logs/stdout", stdout)
     failed = yarn.Application.parse(recorded("failed", amContainerLogs=log))
     event = YarnApplicationTrigger._event(failed)
@@ -147,7 +138,7 @@ def test_a_failure_names_the_application_its_diagnostics_and_its_log(
 
 
 def test_the_timeout_of_the_wait_kills_the_application(
-    operator: SparkOperator, instance: Any, resource_manager: Any
+    operator: SparkOperator, instance: Any, resource_manager: Any, recorded: Any
 ) -> None:
     running = recorded("running")
     resource_manager.answer("GET", APPS, listed(running))
@@ -158,7 +149,7 @@ def test_the_timeout_of_the_wait_kills_the_application(
 
 
 def test_ending_the_task_during_its_submission_kills_what_was_accepted(
-    operator: SparkOperator, instance: Any, submissions: Path, resource_manager: Any
+    operator: SparkOperator, instance: Any, submissions: Path, resource_manager: Any, recorded: Any
 ) -> None:
     running = recorded("running")
     resource_manager.answer("GET", APPS, listed(running))
@@ -166,84 +157,6 @@ def test_ending_the_task_during_its_submission_kills_what_was_accepted(
     deferred_to(operator, instance)
     operator.on_kill()
     assert resource_manager.bodies("PUT") == [{"state": "KILLED"}]
-
-
-def event_of(trigger: YarnApplicationTrigger) -> TriggerEvent:
-    """The one event of a trigger."""
-
-    async def first() -> TriggerEvent:
-        async for event in trigger.run():
-            return event
-        raise AssertionError("no event")
-
-    return asyncio.run(first())
-
-
-def test_the_trigger_waits_for_the_end_and_success_needs_no_worker(resource_manager: Any) -> None:
-    running, finished = recorded("running"), recorded("finished", id="application_1_0001")
-    path = f"{APPS}/application_1_0001"
-    resource_manager.answer("GET", path, {"app": running}, {"app": running}, {"app": finished})
-    event = event_of(YarnApplicationTrigger("application_1_0001", poll_seconds=0.01))
-    assert isinstance(event, TaskSuccessEvent)
-    assert event.xcoms == {"return_value": "application_1_0001"}
-    assert len(resource_manager.requests) == 3
-
-
-@pytest.mark.parametrize(("name", "outcome"), [("failed", "FAILED"), ("killed", "KILLED")])
-def test_any_other_end_resumes_the_task_with_the_diagnostics(
-    resource_manager: Any, name: str, outcome: str
-) -> None:
-    app = recorded(name)
-    resource_manager.answer("GET", f"{APPS}/{app['id']}", {"app": app})
-    event = event_of(YarnApplicationTrigger(app["id"], poll_seconds=0.01))
-    assert event.payload["outcome"] == outcome
-    assert event.payload["diagnostics"] == app["diagnostics"].strip() != ""
-
-
-def test_the_trigger_outlasts_a_resource_manager_that_is_away_or_starting(
-    resource_manager: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    port = resource_manager.url.rpartition(":")[2]
-    finished = recorded("finished")
-    path = f"{APPS}/{finished['id']}"
-    resource_manager.answers["GET", path] = [
-        (404, {"RemoteException": {}}),
-        (500, {}),
-        (200, "not JSON"),
-        (200, {"app": finished}),
-    ]
-    trigger = YarnApplicationTrigger(finished["id"], poll_seconds=0.01)
-
-    async def first() -> TriggerEvent:
-        monkeypatch.setenv("MILLRACE_RESOURCEMANAGER__HTTP_PORT", "1")  # refused
-        waiting = asyncio.create_task(anext(trigger.run()))
-        await asyncio.sleep(0.05)
-        monkeypatch.setenv("MILLRACE_RESOURCEMANAGER__HTTP_PORT", port)
-        return await waiting
-
-    assert isinstance(asyncio.run(first()), TaskSuccessEvent)
-
-
-def test_an_application_that_is_gone_for_good_fails_the_task(
-    resource_manager: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(yarn_trigger, "FORGOTTEN_AFTER_SECONDS", 0.03)
-    event = event_of(YarnApplicationTrigger("application_1_0001", poll_seconds=0.01))
-    assert event.payload["outcome"] == "FORGOTTEN"
-
-
-def test_clearing_a_waiting_task_kills_the_application(resource_manager: Any) -> None:
-    path = f"{APPS}/application_1_0001/state"
-    resource_manager.answer("PUT", path, {"state": "KILLED"}, status=202)
-    asyncio.run(YarnApplicationTrigger("application_1_0001").on_kill())
-    assert resource_manager.bodies("PUT") == [{"state": "KILLED"}]
-
-
-def test_the_trigger_survives_the_way_through_the_database() -> None:
-    name, arguments = YarnApplicationTrigger("application_1_0001", poll_seconds=3).serialize()
-    assert name == "millrace_airflow.yarn_trigger.YarnApplicationTrigger"
-    again = YarnApplicationTrigger(**json.loads(json.dumps(arguments)))
-    assert again.serialize() == (name, arguments)
 
 
 def test_tags_are_short_lower_case_and_those_of_one_task_of_one_run() -> None:
