@@ -1,14 +1,32 @@
 -- What a changed price did to demand: units a day while a price held, beside the price before.
-with prices as (
+-- A price that comes back later is a period of its own.
+with sales as (
+    select
+        *,
+        unit_price_cents is distinct from lag(unit_price_cents) over product_history as is_changed
+    from {{ ref('fact_sales') }}
+    where is_revenue
+    window product_history as (partition by product_id order by placed_at, sale_key)
+),
+
+numbered as (
+    select
+        *,
+        count_if(is_changed) over product_history as period_number
+    from sales
+    window product_history as (partition by product_id order by placed_at, sale_key)
+),
+
+prices as (
     select
         product_id,
-        unit_price_cents,
+        period_number,
+        min(unit_price_cents) as unit_price_cents,
         min(order_date) as first_date,
         max(order_date) as last_date,
         sum(quantity) as unit_count
-    from {{ ref('fact_sales') }}
-    where is_revenue
-    group by product_id, unit_price_cents
+    from numbered
+    group by product_id, period_number
 ),
 
 paced as (
@@ -24,7 +42,7 @@ changes as (
         lag(unit_price_cents) over product_history as previous_price_cents,
         lag(units_a_day) over product_history as previous_units_a_day
     from paced
-    window product_history as (partition by product_id order by first_date, unit_price_cents)
+    window product_history as (partition by product_id order by period_number)
 )
 
 select
