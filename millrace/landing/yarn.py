@@ -47,7 +47,6 @@ class Application:
     id: str
     state: str
     started_ms: int
-    attempts_url: str
 
 
 class Yarn:
@@ -64,10 +63,7 @@ class Yarn:
         """
         answer = self._call("GET", "apps", {"applicationTags": TAG, "states": LIVE_STATES})
         apps: list[dict[str, Any]] = (answer.get("apps") or {}).get("app") or []
-        found = [
-            Application(each["id"], each["state"], each["startedTime"], each["trackingUrl"])
-            for each in apps
-        ]
+        found = [Application(each["id"], each["state"], each["startedTime"]) for each in apps]
         return sorted(found, key=lambda each: (each.started_ms, each.id))
 
     def kill(self, application: Application) -> None:

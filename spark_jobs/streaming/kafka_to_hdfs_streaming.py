@@ -20,8 +20,7 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyspark.errors import StreamingQueryException
@@ -119,8 +118,11 @@ class LandingApplication:
         )
         log.info("landing %s from %s", ", ".join(self._topics), lander.starts)
         self._report("running")
-        with self._ended_between_batches(query):
+        try:
             return self._supervise(query)
+        finally:
+            # Between two batches: Spark's `stop` would interrupt a commit.
+            self._batches.end(query.stop)
 
     def _open(self, contracts: Sequence[Contract]) -> Lander:
         writer = self._spark.sparkContext.applicationId
@@ -156,15 +158,6 @@ class LandingApplication:
             raise error from None
         return False
 
-    @contextmanager
-    def _ended_between_batches(self, query: StreamingQuery) -> Iterator[None]:
-        """End the query when no batch is being landed: `stop` would interrupt a commit."""
-        try:
-            yield
-        finally:
-            with self._batches.paused():
-                query.stop()
-
     def _report(self, state: str, detail: str = "") -> None:
         """Write the state down, as far as HDFS answers."""
         self._reported_at = time.monotonic()
@@ -196,7 +189,10 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
 def main() -> None:
     """Run the application in this driver."""
     logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        # A library has configured the root already.
+        force=True,
     )
     options = parse_arguments(sys.argv[1:])
     spark = (

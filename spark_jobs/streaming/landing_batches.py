@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from pyspark.sql import DataFrame, SparkSession
@@ -61,12 +60,11 @@ class LandingBatches:
 
         return land_batch
 
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Wait for the batch that is being landed, and let no other begin in this query."""
+    def end(self, stop: Callable[[], None]) -> None:
+        """Wait for the batch that is being landed, let no other begin, and stop the query."""
         with self._lock:
             self._ended = True
-            yield
+            stop()
 
     def land(
         self,
