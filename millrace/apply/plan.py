@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError
 from hive_metastore.ttypes import InvalidOperationException, MetaException
@@ -18,6 +19,8 @@ from millrace.contracts import Contract
 from millrace.errors import MillraceError
 from millrace.lake import catalog
 from millrace.settings import Settings
+
+Result = TypeVar("Result")
 
 __all__ = ["Action", "Plan", "RefusedError", "Step", "draw_up", "execute"]
 
@@ -91,23 +94,25 @@ def _plan_lake(settings: Settings, contracts: Sequence[Contract]) -> list[Step]:
     require("the metastore", settings.metastore)
     require("the NameNode", settings.namenode, settings.namenode.http_port)
     require("the object store", settings.objectstore)
-    steps = plan_tables(catalog(settings), contracts)
+    steps = _spoken(settings, "the lake", lambda: plan_tables(catalog(settings), contracts))
     return [_guarded(settings, step) for step in steps]
 
 
 def _guarded(settings: Settings, step: Step) -> Step:
+    """The step, whose failures are said as a user knows them."""
     if step.perform is None:
         return step
     perform = step.perform
+    return replace(step, perform=lambda: _spoken(settings, step.thing, perform))
 
-    def guarded() -> None:
-        failures = (TTransportException, BotoCoreError, ConnectionError)
-        with lost_means_down("the metastore", settings.metastore, *failures):
-            try:
-                perform()
-            except (MetaException, InvalidOperationException) as error:
-                cause = " ".join(str(getattr(error, "message", error)).split())
-                remedy = "make logs SERVICE=metastore, then: make plan"
-                raise MillraceError(step.thing, cause, remedy) from error
 
-    return Step(step.action, step.thing, step.detail, guarded)
+def _spoken(settings: Settings, thing: str, call: Callable[[], Result]) -> Result:
+    """Call, and turn what the clients of the lake raise into an error with its remedy."""
+    with lost_means_down("the metastore", settings.metastore, TTransportException):
+        try:
+            return call()
+        # WebHDFS, s3fs and requests all raise kinds of OSError: a DataNode that is gone, a full
+        # disk, safe mode.
+        except (MetaException, InvalidOperationException, BotoCoreError, OSError) as error:
+            cause = " ".join(str(getattr(error, "message", error)).split())[:500]
+            raise MillraceError(thing, cause, "make doctor, then: make apply") from error

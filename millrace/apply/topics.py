@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from kafka.errors import RetriableError, TopicAlreadyExistsError
+from kafka.errors import KafkaError, RetriableError, TopicAlreadyExistsError
 
 from millrace.apply.steps import Action, Step, lost_means_down, require
 from millrace.contracts import Contract
+from millrace.errors import MillraceError
 from millrace.settings import Settings
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -121,5 +122,9 @@ def _admin(settings: Settings) -> Iterator[Any]:
         )
         try:
             yield admin
+        except RetriableError:
+            raise
+        except KafkaError as error:
+            raise MillraceError("a topic", str(error), "make logs SERVICE=kafka") from error
         finally:
             admin.close()

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hive_metastore.ttypes import MetaException
+from thrift.transport.TTransport import TTransportException
 
+from millrace.apply import plan as plan_module
 from millrace.apply.plan import Action, Plan, RefusedError, Step, execute
 from millrace.apply.subjects import plan_subject
 from millrace.apply.topics import plan_topic, topic_settings
 from millrace.contracts import Contract, Field
+from millrace.errors import MillraceError
 from millrace.settings import Settings
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "errors"
@@ -151,3 +155,30 @@ def test_a_dead_service_is_named_in_these_words(
     code, out, error = cli("plan")
     assert (code, out) == (1, "")
     assert error == (GOLDEN / "dead_service.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (OSError("CREATE /data: 403 Name node is in safe mode"), "table a: CREATE /data: 403"),
+        (MetaException("disk full"), "table a: disk full"),
+        (TTransportException(message="read 0 bytes"), "it does not answer: read 0 bytes"),
+    ],
+)
+def test_a_client_that_fails_half_way_is_an_error_with_a_remedy(
+    failure: Exception, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise failure
+
+    monkeypatch.setattr(plan_module, "require", lambda *service: None)
+    monkeypatch.setattr(plan_module, "catalog", lambda settings: None)
+    steps = [Step(Action.CREATE, "table a", "", fail)]
+    monkeypatch.setattr(plan_module, "plan_tables", lambda catalog, contracts: steps)
+    for area in ("plan_topics", "plan_subjects"):
+        monkeypatch.setattr(plan_module, area, lambda settings, contracts: [])
+    plan = plan_module.draw_up(Settings(), [])
+    with pytest.raises(MillraceError) as refused:
+        execute(plan, tell=lambda step: None)
+    assert said in str(refused.value)
+    assert "make " in refused.value.remedy
