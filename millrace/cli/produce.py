@@ -60,7 +60,7 @@ def generate_data(
             f"{dataset:<12} {numbers['entities']:>9,} in {numbers['records']:>9,} records,"
             f" {bad_records:>5,} bad ones among them"
         )
-    click.echo(f"written to {settings.sample}; send them: millrace publish-sample")
+    click.echo(f"written to {settings.sample}; send them: bin/millrace publish-sample")
 
 
 @click.command("produce")
@@ -84,12 +84,16 @@ def produce(
     The whole file is checked against the contract before the first record is sent. Nested fields
     stand as JSON text in CSV; a time without a zone is UTC.
     """
+    from millrace_producers.errors import RowError
     from millrace_producers.produce import Options, produce_file
 
     settings = load()
     contract = find(dataset, load_contracts(settings.contracts))
     options = Options(limit, repeat, rate, allow_bad)
-    counts, ledger = produce_file(settings, contract, file, options)
+    try:
+        counts, ledger = produce_file(settings, contract, file, options)
+    except RowError as error:
+        raise error.then(f"bin/millrace produce {dataset} --from {file}") from None
     _show({dataset: counts}, ledger)
 
 
@@ -133,7 +137,7 @@ def ledger() -> None:
     settings = load()
     counts = summarise(settings.ledger)
     if not counts:
-        click.echo(f"{settings.ledger} holds no run yet; the first one: millrace publish-sample")
+        click.echo(f"{settings.ledger} holds no run yet; the first: bin/millrace publish-sample")
         return
     _show(counts, settings.ledger)
 

@@ -57,7 +57,7 @@ def require_topics(producer: Producer, settings: Settings, topics: set[str]) -> 
     try:
         known = producer.list_topics(timeout=ANSWER_SECONDS).topics
     except KafkaException as error:
-        raise broker_down(settings, error.args[0].str()) from error
+        raise broker_down(settings, f"{error.args[0].str()} for {ANSWER_SECONDS} s") from error
     missing = sorted(topics - set(known))
     if missing:
         raise MillraceError(
@@ -104,8 +104,8 @@ def broker_down(settings: Settings, why: str) -> TransientError:
     """The error of a broker that does not answer."""
     return TransientError(
         f"Kafka at {settings.kafka.address}",
-        f"the broker does not answer within {ANSWER_SECONDS} s ({why})",
-        "make up   (or see what ails it: make status; make logs SERVICE=kafka)",
+        f"the broker does not answer ({why})",
+        "make up   # or see what ails it: make status; make logs SERVICE=kafka",
     )
 
 
@@ -113,5 +113,5 @@ def _registry_down(settings: Settings, error: Exception) -> TransientError:
     return TransientError(
         f"schema registry at {settings.registry.address}",
         f"it does not answer ({type(error).__name__}: {error})",
-        "make up   (or see what ails it: make status; make logs SERVICE=registry)",
+        "make up   # or see what ails it: make status; make logs SERVICE=registry",
     )

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from millrace.errors import MillraceError
+
+#: What mends a row: its fault put right, the same or sending it all the same, or a command that
+#: makes another file.
+Remedy = Literal["mend", "mend_or_allow", "command"]
 
 
 class FileError(MillraceError):
@@ -17,9 +23,20 @@ class RowError(FileError):
         field: dotted name of the field at fault, empty for the whole row.
     """
 
-    def __init__(self, place: str, field: str, cause: str, remedy: str) -> None:
+    def __init__(
+        self, place: str, field: str, cause: str, remedy: str, kind: Remedy = "mend"
+    ) -> None:
         super().__init__(f"{place}: field {field}" if field else place, cause, remedy)
-        self.place, self.field = place, field
+        self.place, self.field, self.kind = place, field, kind
 
-    def __reduce__(self) -> tuple[type[RowError], tuple[str, str, str, str]]:
-        return type(self), (self.place, self.field, self.cause, self.remedy)
+    def __reduce__(self) -> tuple[type[RowError], tuple[str, str, str, str, Remedy]]:
+        return type(self), (self.place, self.field, self.cause, self.remedy, self.kind)
+
+    def then(self, command: str) -> RowError:
+        """The same error, whose remedy ends in the command to run once the row is mended."""
+        if self.kind == "command":
+            return self
+        remedy = f"{self.remedy}; then: {command}"
+        if self.kind == "mend_or_allow":
+            remedy += "   # or as it is, into quarantine: --allow-bad"
+        return RowError(self.place, self.field, self.cause, remedy, self.kind)

@@ -20,12 +20,21 @@ PARQUET_MAGIC = b"PAR1"
 FOREIGN = {
     b"\x1f\x8b": ("gzip-compressed", "gunzip {file}"),
     b"\x28\xb5\x2f\xfd": ("zstd-compressed", "unzstd {file}"),
-    b"PK\x03\x04": ("a zip archive or an Excel workbook", "export it as CSV, or unzip {file}"),
+    b"PK\x03\x04": (
+        "a zip archive or an Excel workbook",
+        "unzip {file}   # or save the workbook as CSV",
+    ),
     PARQUET_MAGIC: ("Parquet", "mv {file} {stem}.parquet"),
-    b"Obj\x01": ("an Avro file", "convert it to JSON lines"),
+    b"Obj\x01": ("an Avro file", "fastavro {file} > {stem}.jsonl"),
     b"\xff\xfe": ("UTF-16 text", "iconv -f UTF-16 -t UTF-8 {file} > utf8-{name}"),
 }
+#: Makes JSON lines of a JSON document, with what every machine that runs Millrace has.
+TO_LINES = (
+    "python3 -c 'import json, sys; d = json.load(sys.stdin);"
+    " [print(json.dumps(r)) for r in (d if isinstance(d, list) else [d])]'"
+)
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+NAME_ANOTHER = "name a file with at least one record"
 #: Rows of Parquet in memory at a time.
 PARQUET_ROWS = 2_000
 
@@ -56,15 +65,15 @@ def open_source(path: Path) -> Source:
         raise FileError(
             str(path),
             f"the extension '{path.suffix}' is none of {', '.join(KINDS)}",
-            "give it the extension of what it holds: CSV with a header, JSON lines or Parquet",
+            f"head -c 80 {path}   # see what it is: CSV with a header, JSON lines or Parquet",
         )
     head, tail = _ends(path)
     if not head:
-        raise FileError(str(path), "it is empty", "name a file with at least one record")
+        raise FileError(str(path), "it is empty", f"ls -l {path.parent}   # {NAME_ANOTHER}")
     if kind is read_parquet:
         if head != PARQUET_MAGIC or tail != PARQUET_MAGIC:
             cause = "it is no Parquet file, or one that was cut off: PAR1 is missing at an end"
-            remedy = f"head -c 80 {path}   (see what it is, and give it that extension)"
+            remedy = f"head -c 80 {path}   # see what it is, and give it that extension"
             raise FileError(str(path), cause, remedy)
     else:
         for magic, (what, remedy) in FOREIGN.items():
@@ -84,7 +93,9 @@ def _ends(path: Path) -> tuple[bytes, bytes]:
             return head, stream.read()
     except OSError as error:
         cause = error.strerror or str(error)
-        raise FileError(str(path), cause, f"ls -l {path.parent}, and name a file of it") from None
+        raise FileError(
+            str(path), cause, f"ls -l {path.parent}   # and name a file of it"
+        ) from None
 
 
 def read_csv(path: Path) -> Iterator[Row]:
@@ -114,8 +125,8 @@ def _header(path: Path, cells: list[str]) -> list[str]:
     names = [cell.strip() for cell in cells]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled or "" in names:
-        what = f"names {', '.join(doubled)} twice" if doubled else "has a column without a name"
-        raise RowError(f"{path}:1", "", f"the header {what}", f"mend the first line of {path}")
+        what = f"has {', '.join(doubled)} twice" if doubled else "has a column without a name"
+        raise RowError(f"{path}:1", "", f"the header {what}", "name each column once")
     return names
 
 
@@ -124,18 +135,14 @@ def read_json_lines(path: Path) -> Iterator[Row]:
     for line, text in _text_lines(path):
         if not text.strip():
             continue
-        place = f"{path}:{line}"
         try:
             # Through a binary double a decimal would lose digits.
             values = json.loads(text, parse_float=decimal.Decimal, parse_constant=_refuse)
         except ValueError as error:
-            raise RowError(
-                place, "", f"it is not JSON: {error}", _json_remedy(path, text)
-            ) from None
+            raise _json_error(path, line, text, error) from None
         if not isinstance(values, dict):
-            cause = f"it is a JSON {type(values).__name__}, not an object"
-            raise RowError(place, "", cause, _json_remedy(path, text))
-        yield Row(place, values)
+            raise _json_error(path, line, text, ValueError("the line is no object"))
+        yield Row(f"{path}:{line}", values)
 
 
 def _refuse(name: str) -> NoReturn:
@@ -143,10 +150,17 @@ def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON value")
 
 
-def _json_remedy(path: Path, text: str) -> str:
-    if text.lstrip()[0] in "[{":
-        return f"jq -c 'if type == \"array\" then .[] else . end' {path} > lines-{path.stem}.jsonl"
-    return 'write one JSON object a line: {"field": "value"}'
+def _json_error(path: Path, line: int, text: str, error: ValueError) -> RowError:
+    why = str(error)
+    if isinstance(error, json.JSONDecodeError):
+        why = f"{error.msg.removesuffix(' starting at')}, column {error.colno}"
+    place, cause = f"{path}:{line}", f"it is not one JSON object: {why}"
+    if line == 1 and (text.lstrip().startswith("[") or text.strip() == "{"):
+        # One document over several lines, which is what most programs write.
+        return RowError(
+            place, "", cause, f"{TO_LINES} < {path} > lines-{path.stem}.jsonl", "command"
+        )
+    return RowError(place, "", cause, 'write one object a line: {"field": "value"}')
 
 
 def _text_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -163,10 +177,10 @@ def _text_lines(path: Path) -> Iterator[tuple[int, str]]:
             except UnicodeDecodeError as error:
                 cause = f"it is not UTF-8 (byte {data[error.start]:#04x} at {error.start + 1})"
                 remedy = f"iconv -f WINDOWS-1252 -t UTF-8 {path} > utf8-{path.name}"
-                raise RowError(f"{path}:{number}", "", cause, remedy) from None
+                raise RowError(f"{path}:{number}", "", cause, remedy, "command") from None
             if "\0" in text:
-                remedy = f"file {path}   (see what it is)"
-                raise RowError(f"{path}:{number}", "", "it is binary, not text", remedy)
+                remedy = f"file {path}   # see what it is"
+                raise RowError(f"{path}:{number}", "", "it is binary, not text", remedy, "command")
             yield number, text
 
 
@@ -185,7 +199,7 @@ def read_parquet(path: Path) -> Iterator[Row]:
     except (pa.ArrowException, OSError, ValueError) as error:
         cause = f"it can not be read as Parquet after row {number}: {error}"
         raise FileError(
-            str(path), cause, "write the file again, or send it as JSON lines"
+            str(path), cause, f"ls -l {path}   # write it again, or send it as JSON lines"
         ) from None
 
 

@@ -9,6 +9,7 @@ import base64
 import io
 import json
 import logging
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,6 +38,9 @@ def make_consumer(settings: Settings) -> KafkaConsumer:
     # kafka-python tells its log of every try to connect; the error below says it once.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     try:
+        # A consumer that can not connect leaves its sockets open: look before.
+        address = (settings.kafka.host, settings.kafka.port)
+        socket.create_connection(address, client.ANSWER_SECONDS).close()
         return KafkaConsumer(
             bootstrap_servers=settings.kafka.address,
             group_id=None,

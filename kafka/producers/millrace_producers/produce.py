@@ -18,8 +18,8 @@ from millrace.landing.validator import compile_contract
 from millrace.settings import Settings
 from millrace_producers import client
 from millrace_producers.encoding import Encoder, Record, make_encoder, record_key
-from millrace_producers.errors import FileError, RowError
-from millrace_producers.files import Row, open_source
+from millrace_producers.errors import FileError, Remedy, RowError
+from millrace_producers.files import NAME_ANOTHER, Row, open_source
 from millrace_producers.ledger import Counts, Ledger
 from millrace_producers.progress import Progress
 from millrace_producers.publisher import Outgoing, Pace, Publisher
@@ -29,12 +29,6 @@ from millrace_producers.values import UnknownField, row_parser
 BATCH = 500
 #: What --allow-bad lets through: values of the right type that break a rule.
 RULES = frozenset({Reason.OUT_OF_RANGE, Reason.NOT_ALLOWED, Reason.BAD_FORMAT})
-REMEDIES = {
-    Reason.MISSING_FIELD: "give it a value; the contract says it is required",
-    Reason.WRONG_TYPE: "write it as {wanted}",
-    Reason.UNDECODABLE: "write it as text in UTF-8",
-}
-RULE_REMEDY = "mend it, or send it all the same, into quarantine: --allow-bad"
 EXAMPLES = {
     "string": 'text: "abc"',
     "int": "a whole number: 12",
@@ -81,14 +75,16 @@ def produce_file(
     before = _fingerprint(path)
     number = sum(1 for _ in records()) * options.repeat
     if not number:
-        raise FileError(str(path), "it holds no record", "name a file with at least one record")
+        raise FileError(str(path), "it holds no record", f"head {path}   # {NAME_ANOTHER}")
     producer = client.make_producer(settings)
     client.require_topics(producer, settings, {contract.topic})
     registry = client.make_registry(settings)
     client.require_schema(registry, settings, contract)
     encode = make_encoder(contract, registry)
     if _fingerprint(path) != before:
-        raise FileError(str(path), "it changed while it was checked", "run the same command again")
+        raise FileError(
+            str(path), "it changed while it was checked", f"ls -l {path}   # then again"
+        )
     ledger = Ledger(settings.ledger)
     with Publisher(producer, ledger) as publisher, Progress(contract.dataset, number) as progress:
         everything = chain.from_iterable(records() for _ in range(options.repeat))
@@ -130,7 +126,8 @@ def checked_records(
             try:
                 record = parse(row.values)
             except UnknownField as unknown:
-                raise _unknown_field(contract, row, unknown) from None
+                place = f"{path}:1" if source.is_text else row.place  # the header's fault
+                raise _unknown_field(contract, place, unknown) from None
             try:
                 judge(record)
             except Rejected as rejected:
@@ -157,25 +154,38 @@ def encode_row(contract: Contract, encode: Encoder, place: str, record: Record) 
 
 def _row_error(contract: Contract, row: Row, rejected: Rejected) -> RowError:
     name = rejected.field or ""
-    kinds = {path: kind for field in contract.fields for path, kind in _paths(field, "")}
-    wanted = EXAMPLES.get(kinds.get(name, ""), "the contract says")
-    remedy = REMEDIES.get(rejected.reason, RULE_REMEDY).format(wanted=wanted)
-    return RowError(row.place, name, rejected.detail, remedy)
+    by_path = {path: field for each in contract.fields for path, field in _paths(each, "")}
+    field = by_path.get(name)
+    is_absent = rejected.reason is Reason.MISSING_FIELD and "." not in name
+    cause = f"{name} is absent" if is_absent and name not in row.values else rejected.detail
+    kind: Remedy = "mend_or_allow" if rejected.reason in RULES else "mend"
+    return RowError(row.place, name, cause, _remedy(rejected.reason, field), kind)
 
 
-def _unknown_field(contract: Contract, row: Row, unknown: UnknownField) -> RowError:
+def _remedy(reason: Reason, field: Field | None) -> str:
+    if reason is Reason.MISSING_FIELD:
+        return "give it a value; the contract says it is required"
+    if reason is Reason.WRONG_TYPE and field is not None:
+        example = EXAMPLES.get(field.type, f'a {field.type} in quotes: "12.50"')
+        return f"write it as {example}"
+    if reason is Reason.NOT_ALLOWED and field is not None:
+        return f"use one of {', '.join(field.enum)}"
+    return "mend it, or leave the row out"
+
+
+def _unknown_field(contract: Contract, place: str, unknown: UnknownField) -> RowError:
     cause = f"the contract of {contract.dataset} has no such field"
     remedy = (
         f"remove it, rename it to one of {', '.join(unknown.known)}, or add it to"
-        f" contracts/{contract.dataset}.yaml and run: make apply"
+        f" contracts/{contract.dataset}.yaml and run make apply"
     )
-    return RowError(row.place, unknown.field, cause, remedy)
+    return RowError(place, unknown.field, cause, remedy)
 
 
-def _paths(field: Field, above: str) -> Iterator[tuple[str, str]]:
-    """Dotted name and type of a field and of every field in it, as the validator names them."""
+def _paths(field: Field, above: str) -> Iterator[tuple[str, Field]]:
+    """Dotted name of a field and of every field in it, as the validator names them."""
     path = f"{above}{field.name}"
-    yield path, field.type
+    yield path, field
     inner = field.items.fields if field.items else field.fields
     for each in inner:
         yield from _paths(each, f"{path}.")

@@ -126,8 +126,7 @@ class Publisher:
                 f"{total.refused + total.unknown:,} of {total.intended:,} records",
                 f"{total.refused:,} were refused, the fate of {total.unknown:,} is unknown; the"
                 f" first: {self._first_failure}",
-                "make status, then send those records again (raw keeps doubles apart by offset):"
-                " the ledger says which, millrace ledger",
+                f"make status   # then send them again; {self._ledger.path} says which",
             )
 
     def _hand_over(self, number: int, record: Outgoing) -> None:

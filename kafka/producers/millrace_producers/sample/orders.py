@@ -16,8 +16,9 @@ from millrace_producers.sample.entities import CURRENCY, History
 LINE_WEIGHTS = (38, 27, 18, 10, 7)
 QUANTITY_WEIGHTS = (70, 18, 7, 3, 2)
 DISCOUNT_SHARE = 0.15
-#: Weight of the n-th most popular is n to the minus this: a fifth of the customers buys two thirds.
-SKEW = 0.85
+#: Weight of the n-th most popular is n to the minus this. Of 1,000 customers a fifth buys over half
+#: of everything, and the best one 3 %.
+SKEW = 0.65
 #: status -> what may follow: status, share, least and most hours. The rest stays as it is.
 STEPS: dict[str, tuple[tuple[str, float, float, float], ...]] = {
     "placed": (("paid", 0.95, 0.02, 3), ("cancelled", 0.05, 0.5, 72)),
