@@ -73,7 +73,10 @@ def produce_file(
     """
     records = checked_records(contract, path, options)
     before = _fingerprint(path)
-    number = sum(1 for _ in records()) * options.repeat
+    with Progress(f"checking {path.name}") as progress:
+        number = 0
+        for number, _ in enumerate(records(), start=1):
+            progress.show(number)
     if not number:
         raise FileError(str(path), "it holds no record", f"head {path}   # {NAME_ANOTHER}")
     producer = client.make_producer(settings)
@@ -81,12 +84,16 @@ def produce_file(
     registry = client.make_registry(settings)
     client.require_schema(registry, settings, contract)
     encode = make_encoder(contract, registry)
+    if options.allow_bad:
+        # Behind the rule that a record breaks there may be a value that Avro can not hold.
+        for place, record in records():
+            encode_row(contract, encode, place, record)
     if _fingerprint(path) != before:
         raise FileError(
             str(path), "it changed while it was checked", f"ls -l {path}   # then again"
         )
-    ledger = Ledger(settings.ledger)
-    with Publisher(producer, ledger) as publisher, Progress(contract.dataset, number) as progress:
+    ledger, total = Ledger(settings.ledger), number * options.repeat
+    with Publisher(producer, ledger) as publisher, Progress(contract.dataset, total) as progress:
         everything = chain.from_iterable(records() for _ in range(options.repeat))
         outgoing = (encode_row(contract, encode, *each) for each in everything)
         send_paced(publisher, outgoing, progress, options.rate)
