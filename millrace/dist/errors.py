@@ -1,0 +1,113 @@
+"""What can go wrong while the distribution is fetched, each with its remedy."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from millrace.errors import MillraceError, TransientError
+
+AGAIN = "python3 -m millrace.dist"
+MEGABYTE = 1_000_000
+
+FULL = re.compile(r"No space left on device|Disk quota exceeded", re.IGNORECASE)
+CORRUPT = re.compile(
+    r"DO NOT MATCH THE HASHES|checksum mismatch|SECURITY ERROR|Checksum validation failed",
+    re.IGNORECASE,
+)
+UNREACHABLE = re.compile(
+    r"Could not resolve host|name resolution|Name or service not known|UnknownHost|no such host"
+    r"|unknown host|Connection refused|Network is unreachable|No route to host|timed? ?out"
+    r"|Failed to establish a new connection|connection reset|dial tcp|Could not transfer artifact",
+    re.IGNORECASE,
+)
+TELLING = re.compile(r"error|failed|cannot|could not|denied|refused|not found", re.IGNORECASE)
+
+
+class UnknownUnitError(MillraceError):
+    """A unit that is not in the table."""
+
+
+class MissingToolError(MillraceError):
+    """The machine lacks something that it has to bring, or has the wrong version of it."""
+
+
+class WrongJavaError(MillraceError):
+    """A Java that was named explicitly is not of the wanted version."""
+
+
+class ChecksumError(MillraceError):
+    """A delivered file is not the one whose checksum the repository holds."""
+
+
+class DiskFullError(MillraceError):
+    """There is no room for a unit."""
+
+
+class DownloadError(TransientError):
+    """A registry could not be reached or broke off."""
+
+
+class BuildError(MillraceError):
+    """A client of a registry failed for another reason."""
+
+
+class OfflineError(MillraceError):
+    """A unit is missing and downloads were ruled out."""
+
+
+def disk_full(place: Path) -> DiskFullError:
+    """The error of a file system without room, with what is left of it."""
+    existing = next(folder for folder in (place, *place.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free // MEGABYTE
+    return DiskFullError(
+        str(place),
+        f"the disk is full ({free} MB are free)",
+        f"free some space, or set XDG_CACHE_HOME to a larger disk, then {AGAIN}",
+    )
+
+
+@contextmanager
+def disk_errors(place: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write below `place` into errors with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise disk_full(place) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise BuildError(
+                str(error.filename or place),
+                (error.strerror or str(error)).lower(),
+                f"make it writable for {os.environ.get('USER', 'you')}, or set XDG_CACHE_HOME "
+                f"and MILLRACE_HOME to folders of your own, then {AGAIN}",
+            ) from error
+        raise
+
+
+def explain(unit: str, program: str, tail: Sequence[str], log: Path) -> MillraceError:
+    """Say why a registry's client failed, from the end of what it printed."""
+    text = "\n".join(tail)
+    if FULL.search(text):
+        return disk_full(log.parent)
+    telling = [line.strip() for line in tail if TELLING.search(line)] or [*tail, "it said nothing"]
+    if CORRUPT.search(text):
+        line = next((line for line in telling if CORRUPT.search(line)), telling[-1])
+        return ChecksumError(
+            unit,
+            f"{program} received a file that is not the pinned one ({line})",
+            f"look at {log}; if your network changes files, use another, then {AGAIN}",
+        )
+    if UNREACHABLE.search(text):
+        line = next((line for line in telling if UNREACHABLE.search(line)), telling[-1])
+        return DownloadError(
+            unit,
+            f"{program} could not reach its registry ({line})",
+            f"check the network, then {AGAIN} (what has arrived is kept)",
+        )
+    return BuildError(unit, f"{program} failed: {telling[-1]}", f"less {log}, then {AGAIN}")

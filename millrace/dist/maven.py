@@ -1,0 +1,90 @@
+"""Ask Maven for the files of units: one run for all of them.
+
+The poms in `distribution/maven` are modules of one project, so one JVM serves them all, two at a
+time. Each module writes the list of its files in the local repository; its unit is assembled from
+them while Maven goes on with the next.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from concurrent.futures import Future
+from pathlib import Path
+
+from millrace.dist.errors import MEGABYTE, BuildError
+from millrace.dist.process import Runner, find_tool
+from millrace.dist.progress import Progress
+
+#: Maven says that it wrote a list before the list is closed: only the start of the module's next
+#: goal tells that it is whole.
+WROTE = re.compile(r":properties \(\S+\) @ (\S+)")
+DOWNLOADING = re.compile(r"Downloading from \S+ \S*/([^/ ]+)$")
+DOWNLOADED = re.compile(r"Downloaded from \S+ \S+ \(([\d.]+) ([kMG]?B)\b")
+UNITS = {"B": 1, "kB": 1_000, "MB": MEGABYTE, "GB": 1_000 * MEGABYTE}
+
+
+def find_maven() -> str:
+    """The user's `mvn`."""
+    return find_tool("mvn", "the Java services come through it", "sudo apt-get install maven")
+
+
+class Delivery:
+    """One run of Maven for several units."""
+
+    def __init__(self, units: Iterable[str], project: Path, lists: Path) -> None:
+        self.units = tuple(units)
+        self.project = project
+        self.lists = lists
+        self.downloaded = 0
+        self._files: dict[str, Future[list[Path]]] = {unit: Future() for unit in self.units}
+
+    def files(self, unit: str) -> list[Path]:
+        """The files of one unit; waits until Maven has them.
+
+        Raises:
+            MillraceError: Maven failed before.
+        """
+        return self._files[unit].result()
+
+    def run(self, runner: Runner, progress: Progress, java_home: Path | None) -> None:
+        """Fetch the files of all units; what fails, fails for the units not yet delivered."""
+        try:
+            self.lists.mkdir(parents=True, exist_ok=True)
+            command = [
+                find_maven(),
+                "--batch-mode",
+                "--fail-at-end",
+                "--threads=2",
+                f"--file={self.project}",
+                f"--projects={','.join(self.units)}",
+                f"-Dmillrace.lists={self.lists}",
+                "dependency:build-classpath",
+                "dependency:properties",
+            ]
+            environment = {"JAVA_HOME": str(java_home)} if java_home else {}
+
+            def follow(line: str) -> None:
+                self._follow(line, progress)
+
+            with progress.working("maven", "starting"):
+                runner.run("maven", command, follow, environment=environment)
+            error: BaseException = BuildError(
+                "maven", "it wrote no list of files", f"mvn -f {self.project} validate"
+            )
+        except BaseException as failure:  # Those who wait must hear of every end.
+            error = failure
+        for future in self._files.values():
+            if not future.done():
+                future.set_exception(error)
+
+    def _follow(self, line: str, progress: Progress) -> None:
+        if wrote := WROTE.search(line):
+            unit = wrote[1]
+            if unit in self._files:
+                listed = (self.lists / f"{unit}.txt").read_text().strip()
+                self._files[unit].set_result([Path(name) for name in listed.split(":") if name])
+        elif done := DOWNLOADED.search(line):
+            self.downloaded += round(float(done[1]) * UNITS[done[2]])
+        elif begun := DOWNLOADING.search(line):
+            progress.doing("maven", f"{self.downloaded / MEGABYTE:.0f} MB so far, now {begun[1]}")

