@@ -14,6 +14,9 @@ from millrace_airflow.process import Process
 from millrace_airflow.tries import generation
 from millrace_airflow.yarn_trigger import YarnApplicationTrigger
 
+#: What of the driver's output is part of the error: an exception, or an error with its remedy.
+LAST_LINES, LINE_LENGTH = 3, 300
+NEW_LINE = "\n  "
 SUBMIT = "$MILLRACE_ROOT/scripts/spark-submit"
 
 
@@ -114,11 +117,11 @@ class SparkOperator(BaseOperator):
         output = yarn.driver_output(event["log_url"])
         if output:
             self.log.error("the driver's last output:\n%s", output)
-            reasons += output.splitlines()[-1:]
+            reasons += [line[:LINE_LENGTH] for line in output.splitlines()[-LAST_LINES:]]
         where = event["log_url"] or yarn.application_url(application_id)
         raise AirflowException(
             f"{application_id} ({self.application}) ended as {event['outcome']}: "
-            f"{'; '.join(reasons)}\n  its log: {where}"
+            f"{NEW_LINE.join(reasons)}\n  its log: {where}"
         )
 
     def resume_execution(self, next_method: str, next_kwargs: Any, context: Any) -> Any:

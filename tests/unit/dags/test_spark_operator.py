@@ -133,7 +133,8 @@ def test_a_failure_names_the_application_its_diagnostics_and_its_log(
     text = str(error.value)
     assert failed.id in text
     assert "jobs/build.py" in text
-    assert "User application exited with status 1; ValueError: planted failure" in text
+    assert "User application exited with status 1" in text
+    assert "ValueError: planted failure" in text
     assert log in text
 
 
