@@ -32,9 +32,9 @@ def test_the_two_commands_are_the_first_ones() -> None:
 
 @pytest.mark.parametrize("command", [line for line in commands() if line not in ELSEWHERE])
 def test_a_documented_command_works(cluster: Settings, command: str) -> None:
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S602 - it is what a reader would paste
         command,
-        shell=True,  # noqa: S602 - it is what a reader would paste
+        shell=True,
         cwd=ROOT,
         env=dict(os.environ),
         check=False,
