@@ -76,10 +76,7 @@ class Lake:
 
     def counts(self, schema: str, tables: tuple[str, ...]) -> dict[str, int]:
         """Rows of each table, in one query."""
-        selects = (
-            f"select '{table}', count(*) from {schema}.{table}"
-            for table in tables
-        )
+        selects = (f"select '{table}', count(*) from {schema}.{table}" for table in tables)
         return {str(name): _int(number) for name, number in self.rows(" union all ".join(selects))}
 
 
