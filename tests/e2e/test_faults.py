@@ -40,7 +40,7 @@ def service(cluster: Settings, millrace: Any) -> Callable[[str], dict[str, Any]]
     """What `millrace status` says of one service."""
 
     def look(name: str) -> dict[str, Any]:
-        services = json.loads(millrace("status", "--json").stdout)["services"]
+        services = json.loads(millrace("status", "--json", expect=None).stdout)["services"]
         found: dict[str, Any] = next(entry for entry in services if entry["name"] == name)
         return found
 

@@ -35,7 +35,7 @@ def processes(settings: Settings) -> dict[int, str]:
 
 
 def pids(millrace: Any) -> dict[str, int]:
-    services = json.loads(millrace("status", "--json").stdout)["services"]
+    services = json.loads(millrace("status", "--json", expect=None).stdout)["services"]
     return {entry["name"]: entry["pid"] for entry in services if entry["pid"]}
 
 
