@@ -40,6 +40,8 @@ from pyiceberg.exceptions import CommitFailedException, WaitingForLockException
 from thrift.protocol import TBinaryProtocol
 from thrift.transport import TSocket, TTransport
 
+from millrace.lake.errors import MetastoreUnreachableError
+
 METADATA_LOCATION = "metadata_location"
 AGENT = "millrace"
 
@@ -103,7 +105,10 @@ class _SwapConnection(_HiveClient):
 
     def __enter__(self) -> Client:
         transport = self._init_thrift_transport()
-        transport.open()
+        try:
+            transport.open()
+        except TTransport.TTransportException as error:
+            raise MetastoreUnreachableError(self._uri, str(error)) from error
         self._open.transport = transport
         return SwapClient(TBinaryProtocol.TBinaryProtocol(transport))
 
@@ -114,6 +119,8 @@ class _SwapConnection(_HiveClient):
         exctb: TracebackType | None,
     ) -> None:
         self._open.transport.close()
+        if isinstance(excinst, TTransport.TTransportException | ConnectionError | TimeoutError):
+            raise MetastoreUnreachableError(self._uri, str(excinst)) from excinst
 
 
 class LakeCatalog(HiveCatalog):

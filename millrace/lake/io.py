@@ -16,6 +16,8 @@ from pyiceberg.io.fsspec import FsspecFileIO
 from pyiceberg.typedef import Properties
 from requests.adapters import HTTPAdapter
 
+from millrace.lake.errors import HdfsUnreachableError
+
 HDFS_URL = "millrace.hdfs.url"
 HDFS_USER = "millrace.hdfs.user"
 #: The name service; what stands behind it is configuration.
@@ -25,6 +27,7 @@ HDFS_NAME = "hdfs://millrace"
 #: a frozen one must not hold a commit for ever.
 TIMEOUT_S = (5.0, 60.0)
 HTTP_ERROR = 400
+STARTING = ("startup mode", "safe mode", "StandbyException")
 OCTETS = {"content-type": "application/octet-stream"}
 
 
@@ -36,6 +39,24 @@ class _Impatient(HTTPAdapter):
         if arguments.get("timeout") is None:
             arguments["timeout"] = TIMEOUT_S
         return super().send(request, **arguments)
+
+
+class _Reaching:
+    """Tells a store that does not answer now from a request that is wrong."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Raise what is no answer as `HdfsUnreachableError`."""
+        away = isinstance(error, requests.ConnectionError | requests.Timeout)
+        # fsspec raises what a starting NameNode says as a RuntimeError.
+        starting = isinstance(error, RuntimeError) and any(w in str(error) for w in STARTING)
+        if away or starting:
+            raise HdfsUnreachableError(self._url, f"it does not answer: {error}") from error
 
 
 class _HdfsFile(WebHDFile):  # type: ignore[misc]
@@ -59,9 +80,10 @@ class _HdfsFile(WebHDFile):  # type: ignore[misc]
     def _put(self, operation: str, method: str, **arguments: str) -> None:
         redirect = self.fs._call(operation, method, self.path, redirect=False, **arguments)
         address = self.fs._apply_proxy(redirect.headers["Location"])
-        answer = self.fs.session.request(
-            method, address, data=self.buffer.getvalue(), headers=OCTETS
-        )
+        with _Reaching(address.partition("?")[0]):
+            answer = self.fs.session.request(
+                method, address, data=self.buffer.getvalue(), headers=OCTETS
+            )
         _refuse_errors(answer, f"{operation} {self.path}")
 
     def _fetch_range(self, start: int, end: int) -> bytes:
@@ -89,6 +111,10 @@ class LakeWebHdfs(WebHDFS):  # type: ignore[misc]
         super()._connect()
         for scheme in ("http://", "https://"):
             self.session.mount(scheme, _Impatient())
+
+    def _call(self, *arguments: Any, **named: Any) -> Any:
+        with _Reaching(self.url):
+            return super()._call(*arguments, **named)
 
     def _open(self, path: str, mode: str = "rb", **arguments: Any) -> Any:
         arguments["block_size"] = arguments.get("block_size") or self.blocksize
@@ -125,7 +151,4 @@ def _hdfs_of(properties: Properties) -> LakeWebHdfs:
     return hdfs(properties[HDFS_URL], properties[HDFS_USER])
 
 
-#: Failures that mean "the store does not answer now" rather than "the request is wrong".
-UNREACHABLE = (requests.ConnectionError, requests.Timeout, ConnectionError, TimeoutError)
-
-__all__ = ["HDFS_NAME", "HDFS_URL", "HDFS_USER", "UNREACHABLE", "LakeFileIO", "LakeWebHdfs", "hdfs"]
+__all__ = ["HDFS_NAME", "HDFS_URL", "HDFS_USER", "LakeFileIO", "LakeWebHdfs", "hdfs"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pyiceberg.catalog import Catalog
 
 from millrace.contracts.model import Contract
+from millrace.errors import TransientError
 from millrace.landing.broker import Broker
 from millrace.landing.errors import LandingBehindError
 from millrace.landing.landed_table import LandedTable
@@ -59,7 +60,13 @@ class LagMeter:
         """
         logs, deadline = self.logs(), time.monotonic() + timeout_s
         while True:
-            lags = self.measure(logs)
+            try:
+                lags = self.measure(logs)
+            except TransientError:  # a service is being restarted
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(POLL_S)
+                continue
             tell(lags)
             if not any(lag.behind for lag in lags):
                 return lags

@@ -31,8 +31,9 @@ CONFIGURATION = {
     "spark.executor.failuresValidityInterval": "10m",
     "spark.executor.instances": "1",
     "spark.dynamicAllocation.enabled": "false",
-    # The log of events of an endless application is endless.
+    # The logs of an endless application are endless.
     "spark.eventLog.enabled": "false",
+    "spark.log.level": "WARN",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "5000",
     # Idle batches and old entries of the throw-away checkpoint are not worth keeping.
     "spark.sql.streaming.minBatchesToRetain": "2",

@@ -188,12 +188,11 @@ def parse_arguments(arguments: Sequence[str]) -> Options:
 
 def main() -> None:
     """Run the application in this driver."""
+    # A library has configured the root already.
     logging.basicConfig(
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        # A library has configured the root already.
-        force=True,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING, force=True
     )
+    logging.getLogger("millrace").setLevel(logging.INFO)
     options = parse_arguments(sys.argv[1:])
     spark = (
         SparkSession.builder.appName("millrace-landing")

@@ -64,7 +64,8 @@ class LandingBatches:
         """Wait for the batch that is being landed, let no other begin, and stop the query."""
         with self._lock:
             self._ended = True
-            stop()
+        # Not under the lock: the query may be waiting for it with the next batch.
+        stop()
 
     def land(
         self,
