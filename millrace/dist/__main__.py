@@ -30,6 +30,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("units", nargs="*", metavar="UNIT", help="only these, and what they need")
     parser.add_argument("--list", action="store_true", help="show the units and end")
     parser.add_argument("--offline", action="store_true", help="fail rather than download")
+    parser.add_argument(
+        "--prune",
+        action="store_true",
+        help="remove the units of former locks from the cache, which other clones may use",
+    )
     parser.add_argument("--home", type=Path, help="state folder (MILLRACE_HOME, or .millrace)")
     parser.add_argument(
         "--update-checksums",
@@ -62,6 +67,10 @@ def run(arguments: list[str]) -> None:
     )
     if options.list:
         show(installation)
+        return
+    if options.prune:
+        removed = installation.prune(complete=True)
+        print(f"removed: {', '.join(removed) or 'nothing'}")
         return
     units = choose(options.units)
     with Progress() as progress:

@@ -20,6 +20,11 @@ TRINO_PLUGINS = frozenset(
 )
 
 
+#: Jars of the metastore's archive that S3's client brings newer. Java takes classes from either
+#: when both are there, in no set order.
+SUPERSEDED = ("netty-", "commons-codec-", "commons-logging-", "httpcore-")
+
+
 def place(files: Iterable[Path], folder: Path) -> None:
     """Put files into a folder: as hard links where the file system allows, else as copies."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +71,8 @@ def metastore(files: Sequence[Path], folder: Path) -> None:
     whole = folder / "archive"
     unpack(archive, whole, strip=1)
     (whole / "scripts").rename(folder / "scripts")
-    place(sorted((whole / "lib").glob("*.jar")), folder / "jars")
+    own = sorted((whole / "lib").glob("*.jar"))
+    place((jar for jar in own if not jar.name.startswith(SUPERSEDED)), folder / "jars")
     shutil.rmtree(whole)
     place((file for file in files if file != archive), folder / "jars")
 

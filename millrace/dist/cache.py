@@ -15,7 +15,7 @@ import platform
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -86,6 +86,24 @@ def remove(folder: Path) -> None:
     (folder / STAMP).unlink(missing_ok=True)
     if folder.exists():
         shutil.rmtree(folder)
+
+
+def leftovers(units: Path, wanted: Collection[Path]) -> list[Path]:
+    """Folders of units, complete or not, that the present locks do not name."""
+    if not units.is_dir():
+        return []
+    return sorted(path for path in units.iterdir() if path.is_dir() and path not in wanted)
+
+
+def remove_unlocked(folder: Path) -> bool:
+    """Remove a folder unless a run is filling it; False then."""
+    with (folder.parent / f"{folder.name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        remove(folder)
+    return True
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from millrace.dist import cache
 from millrace.dist.errors import MEGABYTE, OfflineError, disk_errors
 from millrace.dist.java import JAVA_17, JAVA_25, Runtimes
 from millrace.dist.progress import Progress
-from millrace.dist.units import Unit
+from millrace.dist.units import GO, UNITS, Unit
 from millrace.dist.workshop import Paths, Workshop
 
 JAVA = {wanted.name: wanted for wanted in (JAVA_17, JAVA_25)}
@@ -84,8 +84,20 @@ class Installation:
         workshop = Workshop(self.paths, progress, self._finished, update_checksums=update_checksums)
         self._make(workshop, missing)
         installed = [cache.read_stamp(self.paths.folder(unit)) for unit in missing]
+        self.prune(complete=False)
         size = sum(stamp.size for stamp in installed if stamp)
         return Summary(progress.elapsed, len(missing), workshop.downloaded, size)
+
+    def prune(self, *, complete: bool) -> list[str]:
+        """Remove units of former locks; those that are complete only when asked to.
+
+        Another clone, or a cluster that runs, may use a complete one; an incomplete one is what a
+        run left behind that never came back to it.
+        """
+        wanted = {self.paths.folder(unit) for unit in (*UNITS.values(), GO)}
+        folders = cache.leftovers(self.paths.units, wanted)
+        old = [folder for folder in folders if complete or cache.read_stamp(folder) is None]
+        return [folder.name for folder in old if cache.remove_unlocked(folder)]
 
     def _make(self, workshop: Workshop, missing: list[Unit]) -> None:
         workshop.check(missing)

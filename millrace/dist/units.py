@@ -25,6 +25,7 @@ class Unit:
         megabytes: its size on disk; a set-up asks beforehand whether there is room.
         needs: units that must be complete before it can be assembled.
         inner: the folder inside the cached one that is linked.
+        recipe: changed when the code makes this unit differently from the same inputs.
     """
 
     name: str
@@ -35,10 +36,11 @@ class Unit:
     megabytes: int
     needs: tuple[str, ...] = ()
     inner: str = "."
+    recipe: str = ""
 
     def folder(self, units: Path, distribution: Path) -> Path:
         """Where it is or will be in the cache."""
-        key = key_of((distribution / name for name in self.inputs), self.name)
+        key = key_of((distribution / name for name in self.inputs), self.name + self.recipe)
         return units / f"{self.name}-{key}"
 
 
@@ -48,10 +50,12 @@ def _java(name: str, about: str) -> Unit:
     return Unit(name, "java", about, (lock,), f"{inner}/bin/java", 120, inner=inner)
 
 
-def _maven(name: str, about: str, probe: str, megabytes: int, *needs: str) -> Unit:
+def _maven(
+    name: str, about: str, probe: str, megabytes: int, *needs: str, recipe: str = ""
+) -> Unit:
     inputs = ["maven/pom.xml", f"maven/{name}/pom.xml", f"checksums/{name}.sha256"]
     inputs += [f"python/{need}.txt" for need in needs]
-    return Unit(name, "maven", about, tuple(inputs), probe, megabytes, needs)
+    return Unit(name, "maven", about, tuple(inputs), probe, megabytes, needs, recipe=recipe)
 
 
 def _go(name: str, about: str, binary: str, megabytes: int) -> Unit:
@@ -76,7 +80,7 @@ UNITS: dict[str, Unit] = {
         _maven("trino", "Trino 476", "plugin/iceberg", 550),
         _maven("postgres", "PostgreSQL 16", "bin/postgres", 60),
         _maven("hadoop", "HDFS and YARN 3.5", "webroot/webapps/hdfs", 120),
-        _maven("metastore", "Hive Metastore 4.0", "scripts/metastore", 120),
+        _maven("metastore", "Hive Metastore 4.0", "scripts/metastore", 120, recipe="2"),
         _maven("kafka", "Kafka 4.3", "jars", 120),
         _maven("spark", "Spark's jars with Iceberg's", "jars", 700, "lake"),
         _maven("registry", "Apicurio Registry 3.3", "quarkus-run.jar", 180),
