@@ -1,0 +1,1 @@
+"""Batch jobs: entry modules, and what they are made of."""

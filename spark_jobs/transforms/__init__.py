@@ -1,0 +1,1 @@
+"""Pure functions on DataFrames: no session, no input, no output."""
