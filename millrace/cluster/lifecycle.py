@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 from millrace.cluster.causes import likely_cause, tail
 from millrace.cluster.compose import active_services, read_compose
+from millrace.cluster.health import ask
 from millrace.cluster.preflight import problems
 from millrace.cluster.process_file import process_file
 from millrace.cluster.strays import end, members, sweep
@@ -103,7 +104,7 @@ def _wait(settings: Settings, supervisor: Supervisor, timeout: float, watch: Wat
             log = settings.home / "logs" / "supervisor.out"
             raise MillraceError("the supervisor", "has ended", f"cat {log}; make up")
         watch(states)
-        if states and all(state.is_settled for state in states.values()):
+        if states and not _unhealthy(settings, states):
             return list(states)
         for state in states.values():
             restarts = state.restarts - before.get(state.name, 0)
@@ -111,9 +112,17 @@ def _wait(settings: Settings, supervisor: Supervisor, timeout: float, watch: Wat
             if (failed or restarts >= _HOPELESS_RESTARTS) and not state.is_settled:
                 raise _explain(settings, state, "could not be started")
         if time.monotonic() > deadline:
-            late = next(state for state in states.values() if not state.is_settled)
+            late = states[_unhealthy(settings, states)[0]]
             raise _explain(settings, late, f"was not healthy within {timeout:.0f} s")
         time.sleep(_POLL_SECONDS)
+
+
+def _unhealthy(settings: Settings, states: Mapping[str, ProcessState]) -> list[str]:
+    """Who is not healthy. The services are only asked once the supervisor calls all of them so:
+    it still does of a process that has just been started again.
+    """
+    unsettled = [name for name, state in states.items() if not state.is_settled]
+    return unsettled or [name for name, ok in ask(settings, states).items() if not ok]
 
 
 def _explain(settings: Settings, state: ProcessState, cause: str) -> ServiceError:

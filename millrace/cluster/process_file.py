@@ -103,16 +103,18 @@ def _availability(service: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _probe(check: Mapping[str, Any], root: str) -> dict[str, Any]:
-    form, *words = check["test"]
     return {
-        "exec": {
-            "command": words[0] if form == "CMD-SHELL" else shlex.join(words),
-            "working_dir": root,
-        },
+        "exec": {"command": probe_command(check), "working_dir": root},
         "period_seconds": seconds(check["interval"]),
         "timeout_seconds": seconds(check["timeout"]),
         "failure_threshold": check["retries"],
     }
+
+
+def probe_command(check: Mapping[str, Any]) -> str:
+    """The shell command of a Compose health check."""
+    form, *words = check["test"]
+    return str(words[0]) if form == "CMD-SHELL" else shlex.join(words)
 
 
 def seconds(duration: str) -> int:

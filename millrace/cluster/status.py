@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 
+from millrace.cluster.health import ask
 from millrace.cluster.ports import ports_of
 from millrace.cluster.strays import Member, members
 from millrace.cluster.supervisor import ProcessState, Supervisor
@@ -67,6 +68,7 @@ class ClusterStatus:
 def status(settings: Settings) -> ClusterStatus:
     """Read it now; a cluster that is not running has no services."""
     states = Supervisor(settings).processes()
+    answers = ask(settings, states)
     found = members(settings.home)
     ports = defaultdict(list)
     for port in ports_of(settings, states):
@@ -75,7 +77,7 @@ def status(settings: Settings) -> ClusterStatus:
         ServiceStatus(
             name=name,
             state=state.status.lower(),
-            health=health(state),
+            health=health(state, answers.get(name, True)),
             pid=state.pid,
             rss_mb=_memory_of_tree(state.pid) if state.pid else 0,
             restarts=state.restarts,
@@ -86,9 +88,9 @@ def status(settings: Settings) -> ClusterStatus:
     return ClusterStatus(services, tuple(_applications(found)))
 
 
-def health(state: ProcessState) -> str:
+def health(state: ProcessState, answers: bool = True) -> str:
     """`healthy`, `starting`, `done` (a one-shot), `waiting` (for another) or `failed`."""
-    if state.is_settled:
+    if state.is_settled and answers:
         return "healthy" if state.has_probe else "done"
     if state.status in ("Pending", "Launching"):
         return "waiting"
