@@ -39,12 +39,14 @@ class Task:
     @classmethod
     def parse(cls, document: dict[str, Any]) -> Task:
         """From one element of `task_instances`."""
+        seconds = document["duration"]
         return cls(
             task_id=document["task_id"],
             state=document["state"],
             try_number=document["try_number"],
             map_index=document["map_index"],
-            seconds=document["duration"],
+            # Airflow keeps the old end of a cleared task that ends in the triggerer.
+            seconds=seconds if seconds is None or seconds >= 0 else None,
             operator=document.get("operator") or "",
         )
 

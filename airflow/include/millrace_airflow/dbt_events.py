@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from millrace_airflow.outcomes import FAILED, SKIPPED, SUCCESS, Outcome
+from millrace_airflow.process import log_line
 
 log = logging.getLogger(__name__)
 
@@ -55,20 +56,22 @@ class EventReader:
         #: Nodes that have finished, well or not.
         self.finished = 0
 
-    def line(self, line: str) -> None:
-        """Take one line of dbt's output."""
+    def line(self, line: str) -> str:
+        """Take one line of dbt's output. Returns the part of it that is for people."""
         try:
             event = json.loads(line)
             info = event["info"]
             name, level, message = info["name"], info["level"], info["msg"]
         except (ValueError, KeyError, TypeError):
-            log.info("%s", line)
-            return
-        if level in _LEVELS and message.strip():
-            log.log(_LEVELS[level], "%s", _COLOUR.sub("", message))
+            return log_line(line)
         if name == "NodeFinished":
             self.finished += 1
             self._finished(event["data"], info["invocation_id"])
+        if level not in _LEVELS or not message.strip():
+            return ""
+        readable = _COLOUR.sub("", message)
+        log.log(_LEVELS[level], "%s", readable)
+        return readable
 
     def close(self) -> None:
         """Publish the models of which a test was not part of this process."""

@@ -19,6 +19,12 @@ TAIL_LINES = 12
 GRACE_SECONDS = 10
 
 
+def log_line(line: str) -> str:
+    """Log a line as it is."""
+    log.info("%s", line)
+    return line
+
+
 class Process:
     """One child at a time, in a process group of its own, which dies with the task.
 
@@ -33,10 +39,13 @@ class Process:
     def run(
         self,
         command: Sequence[str],
-        on_line: Callable[[str], None] = log.info,
+        on_line: Callable[[str], str] = log_line,
         accept: Sequence[int] = (0,),
     ) -> int:
         """Run `command`, `$VARIABLES` in it expanded, and give its exit code.
+
+        `on_line` takes each line of the output and returns what of it a reader of the error is to
+        see, possibly nothing.
 
         Raises:
             AirflowException: the exit code is not in `accept`; the message ends with the last
@@ -56,8 +65,9 @@ class Process:
             self._child = child
             assert child.stdout is not None
             for line in child.stdout:
-                self._tail.append(line.rstrip())
-                on_line(line.rstrip())
+                shown = on_line(line.rstrip())
+                if shown:
+                    self._tail.append(shown)
         if child.returncode not in accept:
             raise self.failure(command)
         return child.returncode

@@ -95,8 +95,9 @@ def test_a_command_that_does_not_heed_sigterm_is_killed(monkeypatch: pytest.Monk
     monkeypatch.setattr("millrace_airflow.process.GRACE_SECONDS", 0.1)
     process = Process()
 
-    def stop(line: str) -> None:
+    def stop(line: str) -> str:
         process.stop()
+        return line
 
     with pytest.raises(AirflowException, match="ended with -9"):
         process.run(["/bin/sh", "-c", "trap '' TERM; echo up; while :; do sleep 1; done"], stop)
