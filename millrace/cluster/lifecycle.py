@@ -168,7 +168,7 @@ def destroy(settings: Settings) -> None:
         raise MillraceError(str(home), cause, "set MILLRACE_HOME to the state folder")
     down(settings)
     for entry in home.iterdir():
-        if entry.name == "dist":
+        if entry.name in ("dist", _MARKER):
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
