@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "ledger": ("millrace.cli.produce", "ledger", "show what was sent and acknowledged"),
     "consume": ("millrace.cli.produce", "consume", "print records of a topic"),
     "landing": ("millrace.cli.landing", "landing", "start, stop and watch the landing stream"),
+    "check": ("millrace.cli.quality", "check", "check the processed tables against the contracts"),
     "run": ("millrace.cli.airflow", "run", "run a DAG (the pipeline) and follow it"),
     "dbt": ("millrace.cli.dbt", "dbt", "run dbt on the marts: build, test, show, ..."),
     "sql": ("millrace.cli.sql", "sql", "query Trino, or start a session"),
