@@ -109,6 +109,9 @@ def without_history(metadata: TableMetadata) -> str:
         "statistics": [],
         "partition_statistics": [],
         "current_snapshot_id": None,
+        # The same text after every commit, so that a worker parses it once.
+        "last_updated_ms": 0,
+        "last_sequence_number": 0,
     }
     return metadata.model_copy(update=lean).model_dump_json()
 
