@@ -63,8 +63,9 @@ with DAG(
         )
 
     with TaskGroup("data_storage"):
+        # Rows that break a rule break it again; the one retry is for a service that was away.
         check_processed = MillraceOperator(
-            task_id="check_processed", arguments=["check", "processed"]
+            task_id="check_processed", arguments=["check", "processed"], retries=1
         )
         record_table_sizes = StarburstOperator(
             task_id="record_table_sizes",

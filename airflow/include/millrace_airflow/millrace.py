@@ -6,19 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 
 from millrace_airflow.process import Process
 
 EXECUTABLE = "$MILLRACE_ROOT/bin/millrace"
-#: The command has done its work and its answer is no, as a quality gate's: a retry changes nothing.
-REFUSED = 3
 
 
 class MillraceOperator(BaseOperator):
     """Run `millrace ARGS`; an error of the command, its cause and its remedy, is the task's.
-
-    A refusal (exit code 3) fails the task at once; anything else is tried again.
 
     The standard BashOperator keeps only the last line of the output, which is the remedy without
     the error that it mends.
@@ -46,8 +42,7 @@ class MillraceOperator(BaseOperator):
         """Run the command to its end."""
         if self.only_if == "False":
             raise AirflowSkipException("switched off by the parameters of this run")
-        if self._process.run(self.command, accept=(0, REFUSED)) == REFUSED:
-            raise AirflowFailException(str(self._process.failure(self.command)))
+        self._process.run(self.command)
 
     def on_kill(self) -> None:
         """End the command with the task."""

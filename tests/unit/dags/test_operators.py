@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 from airflow.timetables.base import TimeRestriction
 
 from millrace_airflow.defaults import at
@@ -45,13 +45,6 @@ def test_a_failed_command_fails_with_the_error_and_its_remedy(command_line: Path
     assert str(error.value) == (
         "$MILLRACE_ROOT/bin/millrace ended with 1:\nerror: Kafka: no answer\n  to mend it: make up"
     )
-
-
-def test_a_refusal_of_the_quality_gate_is_not_tried_again(command_line: Path) -> None:
-    command_line.write_text("#!/bin/sh\necho 'error: 5 rows break not_null'\nexit 3\n")
-    operator = MillraceOperator(task_id="check", arguments=["check", "processed"])
-    with pytest.raises(AirflowFailException, match="5 rows break not_null"):
-        operator.execute({})
 
 
 def test_a_switched_off_task_is_skipped(command_line: Path) -> None:
