@@ -1,14 +1,13 @@
-"""Great Expectations, imported without telemetry and without its own deprecation warnings."""
+"""Great Expectations, imported without its own deprecation warnings.
+
+The pinned version sends nothing anywhere; a version that does must be told not to, here.
+"""
 
 from __future__ import annotations
 
 import importlib
-import os
 import warnings
 from typing import Any
-
-# Read when the library is imported, so it can be set nowhere later.
-os.environ["GX_ANALYTICS_ENABLED"] = "false"
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

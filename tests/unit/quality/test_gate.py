@@ -138,11 +138,3 @@ def test_the_error_says_where_to_look_and_stays_short() -> None:
     assert "and 2 more" in error.cause
     assert "quality/index.html" in error.remedy
     assert str(violations[0]) == "processed.orders: rule 0: 1 rows do not, as order_id=1"
-
-
-def test_no_report_about_its_use_leaves_the_machine() -> None:
-    from great_expectations.analytics.config import ENV_CONFIG  # noqa: PLC0415
-
-    import millrace.quality.library  # noqa: F401, PLC0415
-
-    assert ENV_CONFIG.gx_analytics_enabled is False

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from millrace.contracts import Contract, load_contracts
+from millrace.contracts import Contract, Field, load_contracts
 from millrace.processed import ProcessedTable, processed_tables
 from millrace.settings import load
-from spark_jobs.batch.iceberg import ONE_SNAPSHOT_A_TABLE
+from spark_jobs.batch.iceberg import ONE_SNAPSHOT_A_TABLE, java_table
+from spark_jobs.batch.merge import Outcome, bring_up
+from spark_jobs.transforms.columns import column_type
 
 ROOT = Path(__file__).resolve().parents[3]
 ICEBERG = "iceberg-spark-runtime-*.jar"
@@ -84,3 +89,81 @@ def rows(spark: SparkSession) -> Rows:
         return spark.createDataFrame(list(values), schema)
 
     return make
+
+
+LANDING = (
+    "kafka_topic string, kafka_partition int, kafka_offset bigint, kafka_at timestamp, "
+    "is_tombstone boolean"
+)
+LINES = Field("lines", "array", items=Field("item", "struct", fields=(
+    Field("n", "int", key=True, required=True), Field("what", "string"),
+)))  # fmt: skip
+BASKETS = Contract(
+    dataset="baskets",
+    topic="baskets",
+    version="1.0.0",
+    description="What people's carts hold",
+    owner="shop",
+    key=("id",),
+    event_time="at",
+    fields=(
+        Field("id", "string", key=True, required=True),
+        Field("owner_id", "string", references="people.id"),
+        Field("at", "timestamp", description="the basket's last change"),
+        LINES,
+    ),
+)
+numbers = itertools.count()
+
+
+def at(day: int) -> datetime:
+    return datetime(2026, 1, day, tzinfo=UTC)
+
+
+class Lake:
+    """One dataset's raw and processed tables, under names of their own."""
+
+    def __init__(self, spark: SparkSession, contract: Contract = BASKETS) -> None:
+        self.spark = spark
+        self.use(replace(contract, dataset=f"baskets{next(numbers)}s"))
+        spark.sql(f"CREATE TABLE {self.contract.raw_table} ({self.columns}) USING iceberg")
+        self.offset = itertools.count()
+
+    def use(self, contract: Contract) -> None:
+        self.contract = contract
+        self.tables = processed_tables([contract])
+        own = [f"`{field.name}` {column_type(field)}" for field in contract.fields]
+        self.columns = ", ".join([*own, LANDING])
+
+    def land(self, *values: tuple[Any, ...]) -> None:
+        """Append records of (fields..., ) at the next offsets, in one snapshot."""
+        rows = [
+            (*value, "baskets", 0, offset, at(20), False)
+            for value, offset in zip(values, self.offset, strict=False)
+        ]
+        frame = self.spark.newSession().createDataFrame(rows, self.columns)
+        frame.writeTo(f"iceberg.{self.contract.raw_table}").append()
+
+    def build(self, *, full: bool = False, lines: bool = True) -> list[Outcome]:
+        """Build the tables, each in a session of its own as the job does."""
+        parent = self.tables[0]
+        return [
+            bring_up(self.spark.newSession(), table, parent if table.child else None, full=full)
+            for table in self.tables[: 2 if lines else 1]
+        ]
+
+    def rows(self, place: int, columns: str) -> set[tuple[Any, ...]]:
+        """The rows of the dataset's table (0) or its lines (1)."""
+        name = self.tables[place].identifier
+        session = self.spark.newSession()
+        return {tuple(row) for row in session.sql(f"SELECT {columns} FROM {name}").collect()}
+
+    def raw_snapshot(self) -> int:
+        session = self.spark.newSession()
+        raw = java_table(session, self.contract.raw_table)
+        return int(raw.currentSnapshot().snapshotId())
+
+
+@pytest.fixture
+def lake(spark: SparkSession) -> Lake:
+    return Lake(spark)

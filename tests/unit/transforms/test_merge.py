@@ -3,100 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
 
-from millrace.contracts import Contract, Field
-from millrace.errors import MillraceError
-from millrace.processed import processed_tables
 from spark_jobs.batch import iceberg, merge
 from spark_jobs.batch.build_processed import Builder, Options
-from spark_jobs.batch.merge import Outcome, bring_up
-from spark_jobs.transforms.columns import column_type
-
-LANDING = (
-    "kafka_topic string, kafka_partition int, kafka_offset bigint, kafka_at timestamp, "
-    "is_tombstone boolean"
-)
-LINES = Field("lines", "array", items=Field("item", "struct", fields=(
-    Field("n", "int", key=True, required=True), Field("what", "string"),
-)))  # fmt: skip
-BASKETS = Contract(
-    dataset="baskets",
-    topic="baskets",
-    version="1.0.0",
-    description="What people's carts hold",
-    owner="shop",
-    key=("id",),
-    event_time="at",
-    fields=(
-        Field("id", "string", key=True, required=True),
-        Field("owner_id", "string", references="people.id"),
-        Field("at", "timestamp", description="the basket's last change"),
-        LINES,
-    ),
-)
-numbers = itertools.count()
 
 
 def at(day: int) -> datetime:
     return datetime(2026, 1, day, tzinfo=UTC)
 
 
-class Lake:
-    """One dataset's raw and processed tables, under names of their own."""
-
-    def __init__(self, spark: SparkSession, contract: Contract = BASKETS) -> None:
-        self.spark = spark
-        self.use(replace(contract, dataset=f"baskets{next(numbers)}s"))
-        spark.sql(f"CREATE TABLE {self.contract.raw_table} ({self.columns}) USING iceberg")
-        self.offset = itertools.count()
-
-    def use(self, contract: Contract) -> None:
-        self.contract = contract
-        self.tables = processed_tables([contract])
-        own = [f"`{field.name}` {column_type(field)}" for field in contract.fields]
-        self.columns = ", ".join([*own, LANDING])
-
-    def land(self, *values: tuple[Any, ...]) -> None:
-        """Append records of (fields..., ) at the next offsets, in one snapshot."""
-        rows = [
-            (*value, "baskets", 0, offset, at(20), False)
-            for value, offset in zip(values, self.offset, strict=False)
-        ]
-        frame = self.spark.newSession().createDataFrame(rows, self.columns)
-        frame.writeTo(f"iceberg.{self.contract.raw_table}").append()
-
-    def build(self, *, full: bool = False, lines: bool = True) -> list[Outcome]:
-        """Build the tables, each in a session of its own as the job does."""
-        parent = self.tables[0]
-        return [
-            bring_up(self.spark.newSession(), table, parent if table.child else None, full=full)
-            for table in self.tables[: 2 if lines else 1]
-        ]
-
-    def rows(self, place: int, columns: str) -> set[tuple[Any, ...]]:
-        """The rows of the dataset's table (0) or its lines (1)."""
-        name = self.tables[place].identifier
-        session = self.spark.newSession()
-        return {tuple(row) for row in session.sql(f"SELECT {columns} FROM {name}").collect()}
-
-    def raw_snapshot(self) -> int:
-        session = self.spark.newSession()
-        raw = iceberg.java_table(session, self.contract.raw_table)
-        return int(raw.currentSnapshot().snapshotId())
-
-
-@pytest.fixture
-def lake(spark: SparkSession) -> Lake:
-    return Lake(spark)
-
-
-def test_the_latest_state_is_kept_and_its_lines_follow_it(lake: Lake) -> None:
+def test_the_latest_state_is_kept_and_its_lines_follow_it(lake: Any) -> None:
     lake.land(
         ("A", "P1", at(1), [(1, "pen"), (2, "ink")]),
         # The same basket later in the same snapshot, with a line less.
@@ -131,7 +51,7 @@ def test_the_latest_state_is_kept_and_its_lines_follow_it(lake: Lake) -> None:
     assert lake.rows(1, "id, n, what") == {("A", 1, "pen"), ("B", 2, "tea"), ("B", 3, "milk")}
 
 
-def test_a_basket_without_lines_is_not_filled_by_an_older_state(lake: Lake) -> None:
+def test_a_basket_without_lines_is_not_filled_by_an_older_state(lake: Any) -> None:
     lake.land(("A", "P1", at(5), []))
     lake.build()
     # Only the row of the basket itself knows that a newer state had none.
@@ -140,7 +60,7 @@ def test_a_basket_without_lines_is_not_filled_by_an_older_state(lake: Lake) -> N
     assert lake.rows(1, "id, n") == set()
 
 
-def test_reading_again_changes_no_row_and_says_so(lake: Lake) -> None:
+def test_reading_again_changes_no_row_and_says_so(lake: Any) -> None:
     lake.land(("A", "P1", at(1), [(1, "pen")]), ("B", "P1", at(1), [(1, "cup")]))
     lake.build()
     before = lake.rows(0, "*"), lake.rows(1, "*")
@@ -155,7 +75,7 @@ def test_reading_again_changes_no_row_and_says_so(lake: Lake) -> None:
     assert (lake.rows(0, "*"), lake.rows(1, "*")) == before
 
 
-def test_a_record_that_is_sent_again_changes_only_where_the_row_came_from(lake: Lake) -> None:
+def test_a_record_that_is_sent_again_changes_only_where_the_row_came_from(lake: Any) -> None:
     lake.land(("A", "P1", at(1), [(1, "pen")]))
     lake.build()
     content = "id, owner_id, at, processed_at"
@@ -166,7 +86,7 @@ def test_a_record_that_is_sent_again_changes_only_where_the_row_came_from(lake: 
     assert lake.rows(0, "source_offset") == {(1,)}
 
 
-def test_a_compaction_of_raw_between_two_runs_is_not_read(lake: Lake) -> None:
+def test_a_compaction_of_raw_between_two_runs_is_not_read(lake: Any) -> None:
     lake.land(("A", "P1", at(1), []))
     lake.land(("B", "P1", at(1), []))
     lake.build(lines=False)
@@ -180,7 +100,7 @@ def test_a_compaction_of_raw_between_two_runs_is_not_read(lake: Lake) -> None:
     assert lake.rows(0, "id") == {("A",), ("B",), ("C",)}
 
 
-def test_a_raw_table_that_was_rolled_back_is_read_whole(lake: Lake) -> None:
+def test_a_raw_table_that_was_rolled_back_is_read_whole(lake: Any) -> None:
     lake.land(("A", "P1", at(1), []))
     kept = lake.raw_snapshot()
     lake.land(("B", "P1", at(1), []))
@@ -194,7 +114,7 @@ def test_a_raw_table_that_was_rolled_back_is_read_whole(lake: Lake) -> None:
     assert lake.rows(0, "id") >= {("A",), ("C",)}
 
 
-def test_rows_that_were_rewritten_in_raw_are_read_whole(lake: Lake) -> None:
+def test_rows_that_were_rewritten_in_raw_are_read_whole(lake: Any) -> None:
     lake.land(("A", "P1", at(1), []), ("B", "P1", at(1), []))
     lake.build(lines=False)
     name = lake.contract.raw_table
@@ -204,7 +124,7 @@ def test_rows_that_were_rewritten_in_raw_are_read_whole(lake: Lake) -> None:
 
 
 def test_a_commit_beside_the_run_is_noticed_and_the_run_repeated(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    lake: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     lake.land(("A", "P1", at(1), [(1, "pen"), (2, "ink")]))
     lake.build()
@@ -226,39 +146,3 @@ def test_a_commit_beside_the_run_is_noticed_and_the_run_repeated(
     assert lake.rows(1, "id, n, what") == {("A", 9, "glue")}
     assert "_lines is merged again after" in caplog.text
     assert "ValidationException" in caplog.text
-
-
-def test_a_field_added_to_the_contract_is_a_column_from_then_on(lake: Lake) -> None:
-    lake.land(("A", "P1", at(1), []))
-    lake.build()
-    assert LINES.items is not None
-    item = replace(LINES.items, fields=(*LINES.items.fields, Field("pieces", "int")))
-    fields = (*lake.contract.fields[:-1], Field("note", "string"), replace(LINES, items=item))
-    name = lake.contract.raw_table
-    session = lake.spark.newSession()
-    session.sql(f"ALTER TABLE {name} ADD COLUMN note string AFTER at")
-    session.sql(f"ALTER TABLE {name} ADD COLUMN lines.element.pieces int")
-    lake.use(replace(lake.contract, fields=fields))
-    lake.land(("B", "P1", at(1), "fragile", [(1, "cup", 6)]))
-    lake.build()
-    assert lake.rows(0, "id, note") == {("A", None), ("B", "fragile")}
-    assert lake.rows(1, "id, n, pieces") == {("B", 1, 6)}
-
-
-def test_a_table_is_made_as_documented(lake: Lake) -> None:
-    lake.build()
-    session = lake.spark.newSession()
-    loaded = iceberg.java_table(session, lake.tables[0].identifier)
-    assert dict(loaded.properties())["commit.retry.num-retries"] == "30"
-    assert loaded.spec().toString().count("at_month: month") == 1
-    assert loaded.schema().findField("at").doc() == "the basket's last change"
-    # Nothing was landed yet, so there is nothing to say that it was read.
-    assert iceberg.ancestors(session, loaded) == []
-
-
-def test_a_missing_raw_table_is_named_with_its_remedy(spark: SparkSession) -> None:
-    missing = processed_tables([replace(BASKETS, dataset="nowhere")])
-    failures = Builder(spark, Options()).build(missing)
-    assert [type(failure) for failure in failures] == [MillraceError]
-    assert failures[0].thing == "raw.nowhere"
-    assert failures[0].remedy == "bin/millrace apply"
