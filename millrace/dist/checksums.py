@@ -50,7 +50,7 @@ def verify(listing: Path, files: Sequence[Path]) -> None:
         raise ChecksumError(
             name,
             f"it {where} {listing.name}",
-            "git status distribution; a maintainer who changed"
+            "git status distribution  # a maintainer who changed"
             f" a pom runs {AGAIN} --update-checksums",
         )
     with ThreadPoolExecutor() as pool:
@@ -68,5 +68,5 @@ def verify(listing: Path, files: Sequence[Path]) -> None:
             str(file),
             f"its SHA-256 is {value}, {listing.name} wants {wanted[file.name]};"
             f" it was renamed to {file.name}.bad",
-            f"{AGAIN} (it is fetched again)",
+            f"{AGAIN}  # it is fetched again",
         )

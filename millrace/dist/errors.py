@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +14,7 @@ from millrace.errors import MillraceError, TransientError
 
 AGAIN = "python3 -m millrace.dist"
 MEGABYTE = 1_000_000
+ROOM = f"free some space, or set XDG_CACHE_HOME to a larger disk; then {AGAIN}"
 
 FULL = re.compile(r"No space left on device|Disk quota exceeded", re.IGNORECASE)
 CORRUPT = re.compile(
@@ -26,7 +27,12 @@ UNREACHABLE = re.compile(
     r"|Failed to establish a new connection|connection reset|dial tcp|Could not transfer artifact",
     re.IGNORECASE,
 )
+#: The line in which a client says its reason: one it marks itself, else one that sounds like it.
+MARKED = re.compile(r"^\[?(?:ERROR|error)\b\W*(?=\w)")
 TELLING = re.compile(r"error|failed|cannot|could not|denied|refused|not found", re.IGNORECASE)
+#: Maven's advice to those who run it by hand.
+ADVICE = re.compile(r"^\[ERROR\] (?:\[Help|Re-run|To see|For more|After correcting|  mvn)|^$")
+LONGEST = 300
 
 
 class UnknownUnitError(MillraceError):
@@ -68,7 +74,7 @@ def disk_full(place: Path) -> DiskFullError:
     return DiskFullError(
         str(place),
         f"the disk is full ({free} MB are free)",
-        f"free some space, or set XDG_CACHE_HOME to a larger disk, then {AGAIN}",
+        f"df -h {shlex.quote(str(existing))}  # {ROOM}",
     )
 
 
@@ -84,30 +90,41 @@ def disk_errors(place: Path) -> Iterator[None]:
             raise BuildError(
                 str(error.filename or place),
                 (error.strerror or str(error)).lower(),
-                f"make it writable for {os.environ.get('USER', 'you')}, or set XDG_CACHE_HOME "
-                f"and MILLRACE_HOME to folders of your own, then {AGAIN}",
+                f"ls -ld {shlex.quote(str(error.filename or place))}  # make it yours, or set "
+                f"XDG_CACHE_HOME and MILLRACE_HOME to folders of your own; then {AGAIN}",
             ) from error
         raise
+
+
+def _reason(lines: Sequence[str], pattern: re.Pattern[str]) -> str:
+    """The line that says why, of those that fit; one that the client marked goes first."""
+    marked = [line for line in lines if MARKED.search(line)]
+    fitting = [line for line in (*marked, *lines) if pattern.search(line)]
+    told = (fitting or marked or lines[-1:])[0]
+    return MARKED.sub("", told)[:LONGEST]
 
 
 def explain(unit: str, program: str, tail: Sequence[str], log: Path) -> MillraceError:
     """Say why a registry's client failed, from the end of what it printed."""
     text = "\n".join(tail)
+    lines = [line.strip() for line in tail if not ADVICE.search(line)] or ["it said nothing"]
     if FULL.search(text):
-        return disk_full(log.parent)
-    telling = [line.strip() for line in tail if TELLING.search(line)] or [*tail, "it said nothing"]
+        return DiskFullError(
+            unit, f"{program} found the disk full ({_reason(lines, FULL)})", f"df -h  # {ROOM}"
+        )
     if CORRUPT.search(text):
-        line = next((line for line in telling if CORRUPT.search(line)), telling[-1])
         return ChecksumError(
             unit,
-            f"{program} received a file that is not the pinned one ({line})",
-            f"look at {log}; if your network changes files, use another, then {AGAIN}",
+            f"{program} received a file that is not the pinned one ({_reason(lines, CORRUPT)})",
+            f"{AGAIN}  # once more; if it repeats, something between you and the registry changes "
+            f"files (whole output: {log})",
         )
     if UNREACHABLE.search(text):
-        line = next((line for line in telling if UNREACHABLE.search(line)), telling[-1])
         return DownloadError(
             unit,
-            f"{program} could not reach its registry ({line})",
-            f"check the network, then {AGAIN} (what has arrived is kept)",
+            f"{program} could not reach its registry ({_reason(lines, UNREACHABLE)})",
+            f"{AGAIN}  # when the network is back; what has arrived is kept",
         )
-    return BuildError(unit, f"{program} failed: {telling[-1]}", f"less {log}, then {AGAIN}")
+    return BuildError(
+        unit, f"{program} failed: {_reason(lines, TELLING)}", f"less {shlex.quote(str(log))}"
+    )

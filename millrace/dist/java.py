@@ -64,7 +64,7 @@ class Runtimes:
                 raise WrongJavaError(
                     wanted.variable,
                     f"{named} {found}, and Java {wanted.said} is needed",
-                    f"unset {wanted.variable} (a fitting one is found or fetched)",
+                    f"unset {wanted.variable}  # a fitting one is found or fetched",
                 )
             return home
         for home in self._candidates():

@@ -7,6 +7,8 @@ them while Maven goes on with the next.
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
 from collections.abc import Iterable
 from concurrent.futures import Future
@@ -27,6 +29,18 @@ UNITS = {"B": 1, "kB": 1_000, "MB": MEGABYTE, "GB": 1_000 * MEGABYTE}
 def find_maven() -> str:
     """The user's `mvn`."""
     return find_tool("mvn", "the Java services come through it", "sudo apt-get install maven")
+
+
+def _home_for_java() -> dict[str, str]:
+    """Options for a user whose HOME is not what the password file says, which Java reads."""
+    home = str(Path.home())
+    try:
+        known = pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        known = ""
+    if home == known or " " in home:  # Maven's launcher splits its options at spaces.
+        return {}
+    return {"MAVEN_OPTS": f"{os.environ.get('MAVEN_OPTS', '')} -Duser.home={home}".strip()}
 
 
 class Delivery:
@@ -62,7 +76,9 @@ class Delivery:
                 "dependency:build-classpath",
                 "dependency:properties",
             ]
-            environment = {"JAVA_HOME": str(java_home)} if java_home else {}
+            environment = _home_for_java()
+            if java_home:
+                environment["JAVA_HOME"] = str(java_home)
 
             def follow(line: str) -> None:
                 self._follow(line, progress)
