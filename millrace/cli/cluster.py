@@ -71,7 +71,7 @@ def status(as_json: bool) -> None:
         raise MillraceError("the cluster", "is not running", "make up")
     if not found.is_healthy:
         sick = ", ".join(s.name for s in found.services if s.health not in ("healthy", "done"))
-        raise MillraceError(f"service {sick}", "is not healthy", "make doctor, or make up")
+        raise MillraceError(f"service {sick}", "is not healthy", "make up  # or make doctor")
 
 
 @click.command()
@@ -126,7 +126,9 @@ def doctor() -> None:
         mark = "warning" if problem.is_warning else "problem"
         click.echo(f"{mark}: {problem.thing}: {problem.cause}\n  to mend it: {problem.remedy}")
     if any(not problem.is_warning for problem in found):
-        raise MillraceError("this machine", "has the problems above", "mend them, then make doctor")
+        raise MillraceError(
+            "this machine", "has the problems above", "make doctor  # after mending them"
+        )
     running = "the cluster is running and healthy" if is_running else "ready for make up"
     click.echo(f"no problem found: {running}")
 

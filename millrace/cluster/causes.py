@@ -29,12 +29,12 @@ KNOWN = (
     Cause(
         r"No space left on device|DiskOutOfSpace|[Dd]isk quota exceeded",
         "the disk is full",
-        "make clean, or free space below the state folder, then make up",
+        "make clean  # or free space below the state folder, then make up",
     ),
     Cause(
         r"OutOfMemoryError|Cannot allocate memory|insufficient memory for the Java",
         "it has too little memory",
-        "MILLRACE_TIER=standard make up, or end other programs",
+        "MILLRACE_TIER=standard make up  # after make down; or end other programs",
     ),
     Cause(
         r"UnsupportedClassVersionError|Unrecognized VM option|Unrecognized option",
@@ -49,22 +49,22 @@ KNOWN = (
     Cause(
         r"password authentication failed|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch",
         "its password is not the one its data was made with",
-        "restore the folder secrets of the state folder, or make destroy",
+        "make destroy  # or restore the folder `secrets` of the state folder",
     ),
     Cause(
         r"InconsistentClusterId|Incompatible clusterIDs|Inconsistent namespace|Invalid cluster\.id",
         "its data belongs to another cluster",
-        "make destroy, or restore the whole state folder",
+        "make destroy  # or restore the whole state folder",
     ),
     Cause(
         r"Permission denied|AccessDeniedException|Operation not permitted",
         "it may not read or write its folder",
-        "make doctor; the state folder must belong to you alone",
+        "make doctor  # the state folder must belong to you",
     ),
     Cause(
         r"[Cc]orrupt|checksum error|database files are incompatible|PANIC",
         "its data is damaged",
-        "restore the state folder from a copy, or make destroy",
+        "make destroy  # or restore the state folder from a copy",
     ),
     Cause(
         r"Connection refused|ConnectException|could not connect|UnknownHostException",

@@ -50,7 +50,7 @@ def _only_one(settings: Settings) -> Iterator[None]:
             raise MillraceError(
                 "the cluster",
                 "another command is starting or stopping it",
-                "wait for that command, then make status",
+                "make status  # when that command has ended",
             ) from None
         yield
 
@@ -102,7 +102,7 @@ def _wait(settings: Settings, supervisor: Supervisor, timeout: float, watch: Wat
         states = supervisor.processes()
         if not states and not supervisor.is_running():
             log = settings.home / "logs" / "supervisor.out"
-            raise MillraceError("the supervisor", "has ended", f"cat {log}; make up")
+            raise MillraceError("the supervisor", "has ended", f"cat {log} && make up")
         watch(states)
         if states and not _unhealthy(settings, states):
             return list(states)
@@ -165,7 +165,9 @@ def destroy(settings: Settings) -> None:
         raise MillraceError(str(home), "there is no state folder", "make up")
     if not (home / _MARKER).is_file() or home in (settings.root, settings.root.home()):
         cause = "is not the state folder of a Millrace cluster: nothing was deleted"
-        raise MillraceError(str(home), cause, "set MILLRACE_HOME to the state folder")
+        raise MillraceError(
+            str(home), cause, "unset MILLRACE_HOME  # or set it to the state folder"
+        )
     down(settings)
     for entry in home.iterdir():
         if entry.name in ("dist", _MARKER):

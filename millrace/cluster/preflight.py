@@ -122,7 +122,9 @@ def check_memory(settings: Settings, services: Iterable[str]) -> Iterator[Proble
         yield Problem(
             "memory",
             f"{available} MiB are available, tier {settings.tier} needs {least} MiB at rest",
-            "MILLRACE_TIER=small make up" if settings.tier != "small" else "end other programs",
+            "MILLRACE_TIER=small make up"
+            if settings.tier != "small"
+            else "ps aux --sort=-rss | head  # end programs, then make up",
         )
     elif available < wanted:
         yield Problem(
@@ -141,7 +143,7 @@ def check_disk(settings: Settings, services: Iterable[str]) -> Iterator[Problem]
     free = shutil.disk_usage(folder).free / _GIB
     if free < _DISK_GIB:
         cause = f"{free:.1f} GiB are free below {folder}, {_DISK_GIB} GiB are needed"
-        yield Problem("disk", cause, "make clean, or set MILLRACE_HOME to a folder with room")
+        yield Problem("disk", cause, "make clean  # or set MILLRACE_HOME to a folder with room")
 
 
 def check_ports(settings: Settings, services: Iterable[str]) -> Iterator[Problem]:
@@ -152,7 +154,7 @@ def check_ports(settings: Settings, services: Iterable[str]) -> Iterator[Problem
         yield Problem(
             f"port {port.number} of {port.service}",
             f"is held by {by}",
-            f"end that process, or MILLRACE_PORT_OFFSET=1000 make up, or set {port.setting}",
+            f"MILLRACE_PORT_OFFSET=1000 make up  # or end that process, or set {port.setting}",
         )
 
 
@@ -161,7 +163,7 @@ def check_limits(settings: Settings, services: Iterable[str]) -> Iterator[Proble
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard not in (resource.RLIM_INFINITY,) and hard < _OPEN_FILES:
         cause = f"a process may open {hard} files, Trino and Kafka need {_OPEN_FILES}"
-        yield Problem("open files", cause, f"raise the hard limit `nofile` to {_OPEN_FILES}")
+        yield Problem("open files", cause, f"ulimit -Hn {_OPEN_FILES}  # as root, then make up")
     elif soft != resource.RLIM_INFINITY and soft < _OPEN_FILES:
         resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, hard))
     instances = Path("/proc/sys/fs/inotify/max_user_instances")
