@@ -126,9 +126,7 @@ def doctor() -> None:
         mark = "warning" if problem.is_warning else "problem"
         click.echo(f"{mark}: {problem.thing}: {problem.cause}\n  to mend it: {problem.remedy}")
     if any(not problem.is_warning for problem in found):
-        raise MillraceError(
-            "this machine", "has the problems above", "make doctor  # after mending them"
-        )
+        raise MillraceError("this machine", "has the problems above", "make doctor  # afterwards")
     running = "the cluster is running and healthy" if is_running else "ready for make up"
     click.echo(f"no problem found: {running}")
 

@@ -165,9 +165,8 @@ def destroy(settings: Settings) -> None:
         raise MillraceError(str(home), "there is no state folder", "make up")
     if not (home / _MARKER).is_file() or home in (settings.root, settings.root.home()):
         cause = "is not the state folder of a Millrace cluster: nothing was deleted"
-        raise MillraceError(
-            str(home), cause, "unset MILLRACE_HOME  # or set it to the state folder"
-        )
+        remedy = "unset MILLRACE_HOME  # or set it to the state folder"
+        raise MillraceError(str(home), cause, remedy)
     down(settings)
     for entry in home.iterdir():
         if entry.name in ("dist", _MARKER):

@@ -31,6 +31,9 @@ _DISK_GIB = 3
 _OPEN_FILES = 4_096
 _INOTIFY_INSTANCES = 16
 
+_SMALLER = "MILLRACE_TIER=small make up"
+_END_PROGRAMS = "ps aux --sort=-rss | head  # end programs, then make up"
+
 UNITS = {
     "java17": ("bin/java", 17),
     "java25": ("bin/java", 25),
@@ -122,9 +125,7 @@ def check_memory(settings: Settings, services: Iterable[str]) -> Iterator[Proble
         yield Problem(
             "memory",
             f"{available} MiB are available, tier {settings.tier} needs {least} MiB at rest",
-            "MILLRACE_TIER=small make up"
-            if settings.tier != "small"
-            else "ps aux --sort=-rss | head  # end programs, then make up",
+            _SMALLER if settings.tier != "small" else _END_PROGRAMS,
         )
     elif available < wanted:
         yield Problem(
