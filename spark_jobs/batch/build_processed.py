@@ -2,8 +2,9 @@
 
 Each table reads the raw snapshots that are new to it and merges them in one commit, which says
 what was read (`spark_jobs.batch.merge`); so a run that is killed, repeated or started twice
-changes no row that it should not. Datasets go side by side, because a small job waits for the
-metastore and HDFS for most of its time.
+changes no row that it should not. Which raw snapshot a dataset is read up to is decided once, at
+the start, so that orders and their lines tell of the same records while landing goes on. Datasets
+go side by side, because a small job waits for the metastore and HDFS for most of its time.
 
     scripts/spark-submit spark_jobs/batch/build_processed.py [--dataset NAME]... [--full]
 """
@@ -25,8 +26,9 @@ from pyspark.sql import SparkSession
 from millrace.contracts import find, load_contracts
 from millrace.errors import MillraceError, TransientError
 from millrace.processed import ProcessedTable, processed_tables
-from spark_jobs.batch.iceberg import ONE_SNAPSHOT_A_TABLE
+from spark_jobs.batch.iceberg import ONE_SNAPSHOT_A_TABLE, current_snapshot
 from spark_jobs.batch.merge import Outcome, bring_up
+from spark_jobs.batch.tables import require_raw
 
 log = logging.getLogger("millrace.processed")
 
@@ -53,26 +55,42 @@ class Builder:
     def build(self, tables: Sequence[ProcessedTable]) -> list[MillraceError]:
         """Bring every table up, print a line for each, and return what failed."""
         datasets = [list(each) for _, each in groupby(tables, lambda table: table.contract.dataset)]
+        # What refers to others first: a customer is landed before or with its first order.
+        datasets.sort(key=lambda each: not each[0].by_month)
+        session = self._spark.newSession()
+        failures: list[MillraceError | None] = []
         with ThreadPoolExecutor(max_workers=max(len(datasets), 1)) as pool:
-            failures = pool.map(self._build_dataset, datasets)
-            return [failure for failure in failures if failure is not None]
+            started = []
+            for each in datasets:
+                try:
+                    up_to = _current_raw(session, each[0])
+                except MillraceError as error:
+                    failures.append(error)
+                else:
+                    started.append(pool.submit(self._build_dataset, each, up_to))
+            failures += [future.result() for future in started]
+        return [failure for failure in failures if failure is not None]
 
-    def _build_dataset(self, tables: Sequence[ProcessedTable]) -> MillraceError | None:
+    def _build_dataset(
+        self, tables: Sequence[ProcessedTable], up_to: int | None
+    ) -> MillraceError | None:
         """The dataset's own table first: its children ask it which record is the latest."""
         parent: ProcessedTable | None = None
         for table in tables:
             try:
-                print(self._bring_up(table, parent), flush=True)
+                print(self._bring_up(table, parent, up_to), flush=True)
             except MillraceError as error:
                 return error
             parent = table if table.child is None else parent
         return None
 
-    def _bring_up(self, table: ProcessedTable, parent: ProcessedTable | None) -> Outcome:
+    def _bring_up(
+        self, table: ProcessedTable, parent: ProcessedTable | None, up_to: int | None
+    ) -> Outcome:
         for attempt in range(1, TRIES + 1):
             try:
                 session = self._spark.newSession()
-                return bring_up(session, table, parent, full=self._options.full)
+                return bring_up(session, table, parent, up_to, full=self._options.full)
             except (Py4JJavaError, PySparkException) as error:
                 cause = root_cause(error)
                 if attempt == TRIES or not any(name in cause for name in LOST_RACES):
@@ -80,6 +98,16 @@ class Builder:
                     raise TransientError(table.identifier, cause, "make status") from None
                 log.warning("%s is merged again after: %s", table.identifier, cause)
         raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _current_raw(spark: SparkSession, table: ProcessedTable) -> int | None:
+    """The raw snapshot that is current now."""
+    try:
+        require_raw(spark, table)
+        return current_snapshot(spark, table.contract.raw_table)
+    except (Py4JJavaError, PySparkException) as error:
+        cause = root_cause(error)
+        raise TransientError(table.contract.raw_table, cause, "make status") from None
 
 
 def root_cause(error: Exception) -> str:

@@ -33,7 +33,7 @@ class Reading:
 
     Attributes:
         after: the snapshot that was read already; None for the whole table.
-        up_to: the snapshot that is current now; None where the table has none yet.
+        up_to: the last snapshot to read; None where the table has none yet.
         rows: how many there are to read.
         why: why the whole table is read; empty for an ordinary incremental read.
     """
@@ -73,11 +73,27 @@ def read_up_to(spark: SparkSession, processed: Any, raw_identifier: str) -> int 
     return None
 
 
-def plan_reading(spark: SparkSession, raw: Any, last: int | None, *, full: bool) -> Reading:
-    """What to read after the last snapshot read, up to the current one."""
+def current_snapshot(spark: SparkSession, identifier: str) -> int | None:
+    """The table's current snapshot, None where it is empty."""
+    snapshot = java_table(spark, identifier).currentSnapshot()
+    return None if snapshot is None else int(snapshot.snapshotId())
+
+
+def plan_reading(
+    spark: SparkSession, raw: Any, last: int | None, up_to: int | None, *, full: bool
+) -> Reading:
+    """What to read after the last snapshot read, up to the given one.
+
+    A given snapshot that is no ancestor of the table's state any more, because the table was
+    rolled back since, is replaced by the current one.
+    """
     line = ancestors(spark, raw)
-    if not line:
-        return Reading(None, None, 0)
+    if up_to is None or not line:
+        return Reading(last, last, 0)
+    if up_to in line:
+        newer, line = line[: line.index(up_to)], line[line.index(up_to) :]
+        if last in newer and not full:
+            return Reading(last, last, 0)
     up_to = line[0]
     why = ""
     if full:

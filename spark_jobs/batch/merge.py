@@ -18,7 +18,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from millrace.processed import ProcessedTable
 from spark_jobs.batch import iceberg
-from spark_jobs.batch.tables import ensure_table, require_raw
+from spark_jobs.batch.tables import ensure_table
 from spark_jobs.transforms.columns import table_columns
 from spark_jobs.transforms.latest import known_versions, latest_by_key, newer_than
 from spark_jobs.transforms.rows import IS_GONE, table_rows, typed_records, with_gone_rows
@@ -54,22 +54,27 @@ class Outcome:
 
 
 def bring_up(
-    spark: SparkSession, table: ProcessedTable, parent: ProcessedTable | None, *, full: bool
+    spark: SparkSession,
+    table: ProcessedTable,
+    parent: ProcessedTable | None,
+    up_to: int | None,
+    *,
+    full: bool,
 ) -> Outcome:
     """Merge what is new in the raw table.
 
     Args:
         spark: a session of its own, because what it remembers and caches is this table's.
         parent: the table of the records that a child table's rows belong to.
+        up_to: the raw snapshot to read up to; parent and child tables are given the same.
         full: read the whole raw table, whatever was read before.
     """
-    require_raw(spark, table)
     ensure_table(spark, table)
     processed = iceberg.java_table(spark, table.identifier)
     raw_name = table.contract.raw_table
     raw = iceberg.java_table(spark, raw_name)
     last = iceberg.read_up_to(spark, processed, raw_name)
-    reading = iceberg.plan_reading(spark, raw, last, full=full)
+    reading = iceberg.plan_reading(spark, raw, last, up_to, full=full)
     if reading.up_to is None or reading.is_empty:
         return Outcome(table, reading)
     iceberg.remember(spark, raw_name, reading.up_to)

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from millrace.contracts import Contract, Field, load_contracts
 from millrace.processed import ProcessedTable, processed_tables
 from millrace.settings import load
-from spark_jobs.batch.iceberg import ONE_SNAPSHOT_A_TABLE, java_table
+from spark_jobs.batch.iceberg import ONE_SNAPSHOT_A_TABLE, current_snapshot, java_table
 from spark_jobs.batch.merge import Outcome, bring_up
 from spark_jobs.transforms.columns import column_type
 
@@ -144,11 +144,16 @@ class Lake:
         frame = self.spark.newSession().createDataFrame(rows, self.columns)
         frame.writeTo(f"iceberg.{self.contract.raw_table}").append()
 
-    def build(self, *, full: bool = False, lines: bool = True) -> list[Outcome]:
+    def build(
+        self, *, full: bool = False, lines: bool = True, up_to: int | None = None
+    ) -> list[Outcome]:
         """Build the tables, each in a session of its own as the job does."""
         parent = self.tables[0]
+        up_to = up_to or current_snapshot(self.spark.newSession(), self.contract.raw_table)
         return [
-            bring_up(self.spark.newSession(), table, parent if table.child else None, full=full)
+            bring_up(
+                self.spark.newSession(), table, parent if table.child else None, up_to, full=full
+            )
             for table in self.tables[: 2 if lines else 1]
         ]
 
