@@ -85,13 +85,11 @@ sql: ## Query Trino: ARGS="select 1", or interactively
 shell: ## Open a Python shell with the lake's libraries and settings
 	@$(MILLRACE) shell
 
-## Airflow by hand
+## Airflow by hand: both are part of `make up`, under the names other stacks use
 .PHONY: airflow-init airflow-start
-airflow-init: install ## Prepare Airflow's database and pools
-	@$(MILLRACE) up postgres airflow-init
-
-airflow-start: install ## Start Airflow's services and what they need
-	@$(MILLRACE) up airflow-apiserver airflow-scheduler airflow-dag-processor airflow-triggerer
+airflow-init airflow-start: up
+airflow-init: ## Prepare Airflow's database, user and pools (same as `make up`)
+airflow-start: ## Start Airflow and what it needs (same as `make up`)
 
 ## Developing Millrace
 .PHONY: lint format test-unit clean
