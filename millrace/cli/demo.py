@@ -58,7 +58,7 @@ def report(
     show_datasets(console, before, after, planted)
     show_counts(console, "Rows in processed", processed)
     show_counts(console, "Rows in marts", marts)
-    show_rows(console, f"The latest days: {TOP_DAYS}", columns, top_days)
+    show_rows(console, "The latest days of marts.daily_revenue", columns, top_days)
     show_times(console, seconds)
     run_stage(settings, MEMORY, "memory now")
     console.print(NEXT)

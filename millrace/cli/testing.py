@@ -89,8 +89,11 @@ def test_home(settings: Settings) -> Path:
 
 def remove_test_cluster(settings: Settings) -> None:
     """End and delete what an earlier run of the tests left."""
-    if test_home(settings).exists():
+    home = test_home(settings)
+    if (home / "cluster").exists():
         run_millrace(settings, "destroy", "--yes")
+    if home.exists():
+        shutil.rmtree(home)
 
 
 def run_millrace(settings: Settings, *arguments: str) -> None:
