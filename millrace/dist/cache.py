@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import platform
@@ -68,11 +69,11 @@ def write_stamp(folder: Path, seconds: float) -> Stamp:
     return stamp
 
 
-def size_of(folder: Path) -> int:
-    """Bytes that a folder occupies; files under several names count once."""
+def size_of(*folders: Path) -> int:
+    """Bytes that folders occupy; files under several names count once."""
     seen: set[tuple[int, int]] = set()
     total = 0
-    for path, _, names in os.walk(folder):
+    for path, _, names in itertools.chain.from_iterable(map(os.walk, folders)):
         for name in names:
             entry = os.lstat(os.path.join(path, name))
             if stat.S_ISREG(entry.st_mode) and (entry.st_dev, entry.st_ino) not in seen:

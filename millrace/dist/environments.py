@@ -15,11 +15,11 @@ from millrace.dist.progress import Progress
 
 PYTHON = (3, 11)
 REMEDY = "sudo apt-get install python3.11 python3.11-venv"
-#: Left in PyPI's wheel cache by pip: a second environment does not download.
 DOWNLOADING = re.compile(r"Downloading (\S+?)(?:\.metadata)? \(([\d.]+) ([kMG]?B)\)")
 STEP = re.compile(r"(Using cached|Building wheel|Preparing metadata) .*")
 INSTALLING = "Installing collected packages:"
 UNITS = {"B": 1, "kB": 1_000, "MB": MEGABYTE, "GB": 1_000 * MEGABYTE}
+BUILD_LOCK = "build.txt"
 #: Build PySpark's wheel without compressing 430 MB of jars that are unpacked a moment later.
 BUILD_CONFIGURATION = "[bdist_wheel]\ncompression = stored\n"
 
@@ -60,7 +60,11 @@ class Pip:
         """Make a virtual environment that holds exactly what a lock lists."""
         self.progress.doing(unit, "making the environment")
         self.runner.run(unit, [find_python(), "-I", "-m", "venv", str(folder)], keep=keep)
-        self._install(unit, str(folder / "bin" / "python"), lock, (), keep, folder)
+        python = str(folder / "bin" / "python")
+        # What builds the few packages that come as sources is pinned, too: pip would otherwise
+        # fetch the newest for each, unhashed.
+        self._install(unit, python, lock.with_name(BUILD_LOCK), (), keep, folder)
+        self._install(unit, python, lock, ("--no-build-isolation", "--use-pep517"), keep, folder)
 
     def program(self, unit: str, lock: Path, folder: Path, keep: Sequence[int]) -> None:
         """Install the one package of a lock into a folder of its own."""

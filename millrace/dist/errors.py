@@ -21,6 +21,7 @@ CORRUPT = re.compile(
     r"DO NOT MATCH THE HASHES|checksum mismatch|SECURITY ERROR|Checksum validation failed",
     re.IGNORECASE,
 )
+UNTRUSTED = re.compile(r"PKIX path|certificate.verify.failed|x509: ", re.IGNORECASE)
 UNREACHABLE = re.compile(
     r"Could not resolve host|name resolution|Name or service not known|UnknownHost|no such host"
     r"|unknown host|Connection refused|Network is unreachable|No route to host|timed? ?out"
@@ -100,8 +101,11 @@ def _reason(lines: Sequence[str], pattern: re.Pattern[str]) -> str:
     """The line that says why, of those that fit; one that the client marked goes first."""
     marked = [line for line in lines if MARKED.search(line)]
     fitting = [line for line in (*marked, *lines) if pattern.search(line)]
-    told = (fitting or marked or lines[-1:])[0]
-    return MARKED.sub("", told)[:LONGEST]
+    told = MARKED.sub("", (fitting or marked or lines[-1:])[0])
+    match = pattern.search(told)
+    if len(told) > LONGEST and match:
+        told = told[match.start() :]
+    return told[:LONGEST]
 
 
 def explain(unit: str, program: str, tail: Sequence[str], log: Path) -> MillraceError:
@@ -118,6 +122,13 @@ def explain(unit: str, program: str, tail: Sequence[str], log: Path) -> Millrace
             f"{program} received a file that is not the pinned one ({_reason(lines, CORRUPT)})",
             f"{AGAIN}  # once more; if it repeats, something between you and the registry changes "
             f"files (whole output: {log})",
+        )
+    if UNTRUSTED.search(text):
+        return DownloadError(
+            unit,
+            f"{program} does not trust its registry's certificate ({_reason(lines, UNTRUSTED)})",
+            f"sudo update-ca-certificates  # after putting your network's own authority into "
+            f"/usr/local/share/ca-certificates; then {AGAIN}",
         )
     if UNREACHABLE.search(text):
         return DownloadError(

@@ -83,9 +83,8 @@ class Installation:
         progress.say("", f"to make: {names}")
         workshop = Workshop(self.paths, progress, self._finished, update_checksums=update_checksums)
         self._make(workshop, missing)
-        installed = [cache.read_stamp(self.paths.folder(unit)) for unit in missing]
         self.prune(complete=False)
-        size = sum(stamp.size for stamp in installed if stamp)
+        size = cache.size_of(*(self.paths.folder(unit) for unit in missing))
         return Summary(progress.elapsed, len(missing), workshop.downloaded, size)
 
     def prune(self, *, complete: bool) -> list[str]:

@@ -23,6 +23,8 @@ from millrace.dist.progress import Progress
 WROTE = re.compile(r":properties \(\S+\) @ (\S+)")
 DOWNLOADING = re.compile(r"Downloading from \S+ \S*/([^/ ]+)$")
 DOWNLOADED = re.compile(r"Downloaded from \S+ \S+ \(([\d.]+) ([kMG]?B)\b")
+#: The machine's trusted certificate authorities, for Java.
+AUTHORITIES = Path("/etc/ssl/certs/java/cacerts")
 UNITS = {"B": 1, "kB": 1_000, "MB": MEGABYTE, "GB": 1_000 * MEGABYTE}
 
 
@@ -31,16 +33,27 @@ def find_maven() -> str:
     return find_tool("mvn", "the Java services come through it", "sudo apt-get install maven")
 
 
-def _home_for_java() -> dict[str, str]:
-    """Options for a user whose HOME is not what the password file says, which Java reads."""
+def _java_environment(java_home: Path | None) -> dict[str, str]:
+    """What Maven's Java has to be told beyond the user's own settings.
+
+    Java takes a user's home from the password file, which may differ from HOME; and a Java that
+    did not come with the machine does not know the authorities that the machine trusts.
+    """
+    environment, options = {}, []
     home = str(Path.home())
     try:
         known = pwd.getpwuid(os.getuid()).pw_dir
     except KeyError:
         known = ""
-    if home == known or " " in home:  # Maven's launcher splits its options at spaces.
-        return {}
-    return {"MAVEN_OPTS": f"{os.environ.get('MAVEN_OPTS', '')} -Duser.home={home}".strip()}
+    if home != known and " " not in home:  # Maven's launcher splits its options at spaces.
+        options.append(f"-Duser.home={home}")
+    if java_home:
+        environment["JAVA_HOME"] = str(java_home)
+        if AUTHORITIES.exists():
+            options.append(f"-Djavax.net.ssl.trustStore={AUTHORITIES}")
+    if options:
+        environment["MAVEN_OPTS"] = " ".join([os.environ.get("MAVEN_OPTS", ""), *options]).strip()
+    return environment
 
 
 class Delivery:
@@ -76,9 +89,7 @@ class Delivery:
                 "dependency:build-classpath",
                 "dependency:properties",
             ]
-            environment = _home_for_java()
-            if java_home:
-                environment["JAVA_HOME"] = str(java_home)
+            environment = _java_environment(java_home)
 
             def follow(line: str) -> None:
                 self._follow(line, progress)

@@ -174,6 +174,7 @@ def repository(tmp_path: Path) -> Repository:
             file = root / "distribution" / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(f"{name}\n" if not name.startswith("go/") else _go_input(name))
+    (root / "distribution" / "python" / "build.txt").write_text("# nothing here needs building\n")
     made.script("mvn", MAVEN_SCRIPT)
     made.script("go", GO_SCRIPT)
     made.deliver("kafka", {"kafka.jar": b"kafka", "clients.jar": b"clients"})
