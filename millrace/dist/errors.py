@@ -68,13 +68,14 @@ class OfflineError(MillraceError):
     """A unit is missing and downloads were ruled out."""
 
 
-def disk_full(place: Path) -> DiskFullError:
-    """The error of a file system without room, with what is left of it."""
+def disk_full(place: Path, needed: int = 0) -> DiskFullError:
+    """The error of a file system without room: what is left of it, and what is needed in bytes."""
     existing = next(folder for folder in (place, *place.parents) if folder.exists())
+    wanted = f", {needed // MEGABYTE} MB are needed" if needed else ""
     free = shutil.disk_usage(existing).free // MEGABYTE
     return DiskFullError(
         str(place),
-        f"the disk is full ({free} MB are free)",
+        f"the disk is full ({free} MB are free{wanted})",
         f"df -h {shlex.quote(str(existing))}  # {ROOM}",
     )
 

@@ -93,8 +93,9 @@ class Workshop:
         with disk_errors(self.paths.units):
             self.paths.units.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.paths.units).free
-        if free < sum(unit.megabytes for unit in missing) * MEGABYTE:
-            raise disk_full(self.paths.units)
+        needed = sum(unit.megabytes for unit in missing) * MEGABYTE
+        if free < needed:
+            raise disk_full(self.paths.units, needed)
 
     def make(self, missing: Sequence[Unit]) -> None:
         """Make units; the first failure stops the others, and what has arrived is kept."""

@@ -99,7 +99,10 @@ def test_a_disk_without_room_is_refused_before_anything_is_fetched(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5_000_000))
     paths = Paths(repository.root / "distribution", repository.units.parent)
     installation = Installation(paths, repository.root / ".millrace")
-    with Progress() as progress, pytest.raises(DiskFullError, match="5 MB are free"):
+    with (
+        Progress() as progress,
+        pytest.raises(DiskFullError, match="5 MB are free, 120 MB are needed"),
+    ):
         installation.run(choose(["kafka"]), progress)
     assert repository.calls == []
 
