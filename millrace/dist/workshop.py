@@ -14,6 +14,7 @@ from millrace.dist import archives, cache, checksums, golang
 from millrace.dist.environments import Pip, find_python
 from millrace.dist.errors import MEGABYTE, disk_errors, disk_full
 from millrace.dist.golang import Go
+from millrace.dist.java_for_spark import leave_vector_module_out
 from millrace.dist.maven import Delivery, find_maven
 from millrace.dist.process import Runner
 from millrace.dist.progress import Progress
@@ -180,6 +181,8 @@ class Workshop:
             self.pip.environment(unit.name, distribution / unit.inputs[0], folder, keep)
         elif unit.kind in ("java", "program"):
             self.pip.program(unit.name, distribution / unit.inputs[0], folder, keep)
+            if unit.name == "java17":
+                leave_vector_module_out(folder / unit.inner)
         elif unit.kind == "go":
             module = distribution / "go" / unit.name
             self.go.build(unit.name, module, folder / unit.probe, keep)

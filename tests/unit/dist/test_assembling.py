@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import re
+import subprocess
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from millrace.dist import archives, golang
 from millrace.dist.java import JAVA_17, JAVA_25, Runtimes
+from millrace.dist.java_for_spark import leave_vector_module_out
 
 Repository = Any  # of conftest.py
 Pack = Callable[..., bytes]
@@ -163,6 +165,17 @@ def test_java_home_comes_before_the_systems(
     java_home(tmp_path / "jvm" / "theirs", "17.0.15")
     monkeypatch.setenv("JAVA_HOME", str(mine))
     assert Runtimes(tmp_path / "java.json", tmp_path / "jvm").find(JAVA_17) == mine
+
+
+def test_a_fetched_java_leaves_out_the_module_it_does_not_have(tmp_path: Path) -> None:
+    java = write(tmp_path / "bin" / "java", b'#!/bin/sh\nprintf "%s|" "$0" "$@"\n')
+    java.chmod(0o755)
+    leave_vector_module_out(tmp_path)
+    by_a_link = tmp_path / "java17"
+    by_a_link.symlink_to(java)
+    given = ["-Dx=a b", "--add-modules=jdk.incubator.vector", "-Dy=*", "Main", ""]
+    said = subprocess.run([by_a_link, *given], capture_output=True, text=True, check=True).stdout
+    assert said.split("|") == [f"{java}.runtime", "-Dx=a b", "-Dy=*", "Main", "", ""]
 
 
 def wheel(folder: Path, name: str, files: dict[str, bytes], script: str) -> Path:
