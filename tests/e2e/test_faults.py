@@ -86,7 +86,7 @@ def test_the_same_application_goes_on_when_yarn_is_killed(
     millrace("landing", "start")
     produce_customers(millrace, tmp_path, 600_000, 100)
     before = landing_application()["id"]
-    for name in ("resourcemanager", "nodemanager"):
+    for number, name in enumerate(("resourcemanager", "nodemanager"), start=1):
         pid = service(name)["pid"]
         kill(pid)
         eventually(
@@ -96,7 +96,7 @@ def test_the_same_application_goes_on_when_yarn_is_killed(
             HEALTHY_WITHIN_S,
             f"{name} is healthy with a new pid",
         )
-        produce_customers(millrace, tmp_path, 610_000 + pid % 1000 * 100, 100)
+        produce_customers(millrace, tmp_path, 600_000 + number * 1_000, 100)
     millrace("landing", "wait", "--timeout", "240")
     application = landing_application()
     assert application["id"] == before

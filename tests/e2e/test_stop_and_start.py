@@ -48,17 +48,10 @@ def rows_everywhere(query: Query) -> list[list[Any]]:
 
 
 def supervisor(settings: Settings) -> psutil.Process:
-    """The supervisor of the cluster under test, found by its mark and its program."""
-    for process in psutil.process_iter():
-        try:
-            if (
-                process.environ().get("MILLRACE_CLUSTER") == str(settings.home)
-                and Path(process.exe()).name == "process-compose"
-            ):
-                return process
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    raise AssertionError("no supervisor is running")
+    """The supervisor of the cluster under test, by the pid that `up` recorded."""
+    process = psutil.Process(int((settings.home / "supervisor" / "pid").read_text()))
+    assert Path(process.exe()).name == "process-compose"
+    return process
 
 
 def test_a_second_up_changes_nothing(cluster: Settings, millrace: Any) -> None:

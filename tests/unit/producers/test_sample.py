@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from datetime import timedelta
 from itertools import pairwise
@@ -53,6 +56,27 @@ def test_the_same_seed_gives_the_same_bytes(contracts: dict[str, Contract], tmp_
     assert len(files) == 2 * len(DATASETS) + 1
     for name in files:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_every_process_gives_the_same_data() -> None:
+    """One that iterates a set does not: a locale of Faker did, and its cities came out shuffled."""
+    program = (
+        "from hashlib import sha256;"
+        "from millrace_producers.sample.files import Sizes, generate_records;"
+        "records = generate_records(Sizes(customers=60, products=20, locations=20, orders=50));"
+        "print(sha256(repr(records).encode()).hexdigest())"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for hash_seed in ("1", "2")
+    }
+    assert len(digests) == 1
 
 
 def test_another_seed_gives_other_data() -> None:

@@ -21,7 +21,7 @@ COUNTRIES = {
     "FR": "fr_FR",
     "NL": "nl_NL",
     "ES": "es_ES",
-    "IT": "it_IT",
+    "AT": "de_AT",
     "IE": "en_IE",
 }
 COUNTRY_WEIGHTS = (40, 20, 12, 12, 10, 6)
