@@ -69,7 +69,7 @@ def test_every_process_gives_the_same_data() -> None:
     digests = {
         subprocess.run(
             [sys.executable, "-c", program],
-            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            env={**os.environ, "PYTHONPATH": ":".join(sys.path), "PYTHONHASHSEED": hash_seed},
             check=True,
             capture_output=True,
             text=True,
