@@ -13,9 +13,11 @@ from trino.dbapi import connect
 
 from millrace.contracts import load_contracts
 from millrace.errors import MillraceError
+from millrace.lake.offsets import POSITION_COLUMNS
 from millrace.settings import Settings
 from millrace_producers.ledger import summarise
 
+POSITION = ", ".join(POSITION_COLUMNS)
 PROCESSED = ("customers", "products", "locations", "orders", "order_lines")
 MARTS = (
     "fact_sales",
@@ -33,7 +35,11 @@ MARTS = (
 
 @dataclass(frozen=True)
 class DatasetCounts:
-    """Records of one dataset, by where they were seen. `distinct` counts log positions in raw."""
+    """Records of one dataset, by where they were seen.
+
+    `distinct` counts the log positions of raw and quarantine together, so that a record that was
+    landed twice, quarantined twice, or both landed and quarantined shows.
+    """
 
     dataset: str
     acknowledged: int
@@ -47,7 +53,7 @@ class DatasetCounts:
     def law_holds(self) -> bool:
         """Whether each acknowledged record was landed or quarantined, and none twice."""
         seen = self.landed + self.quarantined
-        none_twice = self.landed == self.distinct
+        none_twice = seen == self.distinct
         return none_twice and self.acknowledged <= seen <= self.acknowledged + self.unknown
 
 
@@ -88,17 +94,14 @@ def _int(value: object) -> int:
 def count_datasets(settings: Settings, lake: Lake) -> list[DatasetCounts]:
     """Both ends of every dataset that has a contract, in the order of their names."""
     ledger = summarise(settings.ledger)
-    quarantined = {
-        str(dataset): _int(number)
-        for dataset, number in lake.rows(
-            "select dataset, count(*) from raw.quarantine where status = 'quarantined' group by 1"
-        )
-    }
     counts = []
     for dataset, contract in sorted(load_contracts(settings.contracts).items()):
-        landed, distinct = lake.rows(
-            "select count(*), count(distinct (kafka_topic, kafka_partition, kafka_offset))"
-            f" from {contract.raw_table}"
+        landed, quarantined, distinct = lake.rows(
+            "select count_if(is_landed), count_if(not is_landed),"
+            f" count(distinct ({POSITION})) from ("
+            f"select {POSITION}, true as is_landed from {contract.raw_table} union all"
+            f" select {POSITION}, false from raw.quarantine"
+            f" where status = 'quarantined' and dataset = '{dataset}')"
         )[0]
         sent = ledger.get(dataset)
         counts.append(
@@ -109,7 +112,7 @@ def count_datasets(settings: Settings, lake: Lake) -> list[DatasetCounts]:
                 unknown=sent.unknown if sent else 0,
                 landed=_int(landed),
                 distinct=_int(distinct),
-                quarantined=quarantined.get(dataset, 0),
+                quarantined=_int(quarantined),
             )
         )
     return counts
