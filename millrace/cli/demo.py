@@ -7,8 +7,17 @@ import time
 import click
 from rich.console import Console
 
+from millrace.cluster.lifecycle import service_names
+from millrace.cluster.pages import pages
 from millrace.demo.counts import MARTS, PROCESSED, DatasetCounts, Lake, count_datasets
-from millrace.demo.report import NEXT, show_counts, show_datasets, show_rows, show_times
+from millrace.demo.report import (
+    NEXT,
+    show_counts,
+    show_datasets,
+    show_pages,
+    show_rows,
+    show_times,
+)
 from millrace.demo.sample import planted_since, read_manifest
 from millrace.demo.stages import MEMORY, STAGES, run_stage
 from millrace.errors import MillraceError
@@ -61,6 +70,7 @@ def report(
     show_rows(console, "The latest days of marts.daily_revenue", columns, top_days)
     show_times(console, seconds)
     run_stage(settings, MEMORY, "memory now")
+    show_pages(console, pages(settings, service_names(settings)))
     console.print(NEXT)
     return find_problems(before, after, planted, marts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from millrace.cluster.pages import Page
 from millrace.demo.counts import DatasetCounts
 
 
@@ -59,6 +60,17 @@ def show_times(console: Console, seconds: dict[str, float]) -> None:
     for title, elapsed in seconds.items():
         table.add_row(title, f"{elapsed:.1f}")
     table.add_row("all", f"{sum(seconds.values()):.1f}", style="bold")
+    console.print(table)
+
+
+def show_pages(console: Console, found: list[Page]) -> None:
+    """Every address of the cluster and how to log in."""
+    table = Table(title="Where to look", title_justify="left")
+    table.add_column("what")
+    for heading in ("address", "log in"):
+        table.add_column(heading, overflow="fold")
+    for page in found:
+        table.add_row(page.title, page.url, page.login)
     console.print(table)
 
 

@@ -26,7 +26,7 @@ STAGES = (
     Stage("generate sample data", ("generate-data",)),
     Stage("run the pipeline", ("run", "enterprise_data_pipeline", "--follow")),
 )
-MEMORY = Stage("each service with its memory and page", ("status",))
+MEMORY = Stage("each service with its memory", ("status",))
 
 
 def run_stage(settings: Settings, stage: Stage, position: str) -> float:
