@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -17,7 +18,7 @@ TIMEOUT_SECONDS = 30
 #: A killed API server is back within this time; the DAG processor's first look takes as long.
 PATIENCE_SECONDS = 90
 RETRY_SECONDS = 1.0
-UNAUTHORIZED, NOT_FOUND, SERVER_ERROR = 401, 404, 500
+UNAUTHORIZED, NOT_FOUND, CONFLICT, SERVER_ERROR = 401, 404, 409, 500
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,14 @@ class Airflow:
 
     def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
         """Start a run. Returns its id."""
-        body = {"logical_date": None, "conf": conf}
-        return str(self._json("POST", f"dags/{dag_id}/dagRuns", body)["dag_run_id"])
+        # The id is ours, so that asking again after a lost answer can not start a second run.
+        run_id = f"manual__{datetime.now(UTC).isoformat()}"
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
+        path = f"dags/{dag_id}/dagRuns"
+        answer = self._call("POST", path, body)
+        if answer.status_code == CONFLICT:
+            return run_id
+        return str(self._document("POST", path, answer)["dag_run_id"])
 
     def state(self, dag_id: str, run_id: str) -> str:
         """The state of a run: queued, running, success, failed."""
@@ -107,7 +114,9 @@ class Airflow:
         return f"{self.url}/{_run(dag_id, run_id)}".replace("/dagRuns/", "/runs/")
 
     def _json(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        answer = self._call(method, path, body)
+        return self._document(method, path, self._call(method, path, body))
+
+    def _document(self, method: str, path: str, answer: requests.Response) -> dict[str, Any]:
         if not answer.ok:
             raise MillraceError(
                 f"Airflow's API at {self.url}",

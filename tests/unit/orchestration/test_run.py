@@ -18,7 +18,8 @@ from millrace.orchestration import client, follow
 from millrace.settings import Settings
 
 DAG = "/api/v2/dags/shop"
-RUN = f"{DAG}/dagRuns/manual__1%2B00"
+RUNS = f"{DAG}/dagRuns"
+RUN = f"{RUNS}/manual__1%2B00"
 
 
 def task(task_id: str, state: str | None, seconds: float | None = None) -> dict[str, Any]:
@@ -46,6 +47,11 @@ class Server:
     def answer(self, method: str, path: str, *documents: Any, status: int = 200) -> None:
         """Give these documents, the last one for ever."""
         self.answers[method, path] = [(status, document) for document in documents]
+
+
+def posted(server: Server) -> list[Any]:
+    """The bodies of the requests that start a run."""
+    return [body for method, path, body in server.bodies if (method, path) == ("POST", RUNS)]
 
 
 @pytest.fixture
@@ -115,9 +121,23 @@ def test_a_run_is_followed_and_every_change_is_told(
         ["success", "a.first", "2.0", "s"],
         ["success", "complete", "0.1", "s"],
     ]
-    trigger = {"logical_date": None, "conf": {"generate": False}}
-    assert ("POST", f"{DAG}/dagRuns", trigger) in server.bodies
+    (trigger,) = posted(server)
+    assert trigger.pop("dag_run_id").startswith("manual__")
+    assert trigger == {"logical_date": None, "conf": {"generate": False}}
     assert ("PATCH", DAG, {"is_paused": False}) in server.bodies
+
+
+@pytest.mark.parametrize("last", [(200, {"dag_run_id": "manual__1+00"}), (409, {})])
+def test_a_trigger_that_is_asked_again_asks_for_the_same_run(
+    airflow: tuple[Server, str], settings: Settings, last: tuple[int, Any]
+) -> None:
+    server, _ = airflow
+    server.answers["POST", f"{DAG}/dagRuns"] = [(503, {}), last]
+    run_id = client.Airflow(settings).trigger("shop", {})
+    first, second = posted(server)
+    assert first == second
+    # 409: the first request, whose answer was lost, had started the run.
+    assert run_id == last[1].get("dag_run_id", first["dag_run_id"])
 
 
 def test_a_failed_run_names_the_task_and_ends_with_its_log(
