@@ -10,6 +10,7 @@ import json
 import logging
 import urllib.request
 from typing import Any
+from urllib.parse import urlsplit
 
 from millrace_airflow import addresses
 
@@ -48,6 +49,17 @@ def notify(context: Any) -> None:
             method="POST",
         )
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS):  # noqa: S310
-            log.info("notified %s", url)
+            log.info("notified %s", _receiver(url))
     except Exception as error:
-        log.warning("the failure notice was not delivered to %s: %s", url, error)
+        # http.client's own errors quote the address; those of the system and of HTTP do not.
+        why = error if isinstance(error, OSError) else type(error).__name__
+        log.warning("the failure notice was not delivered to %s: %s", _receiver(url), why)
+
+
+def _receiver(url: str) -> str:
+    """Scheme and host: the rest of a webhook's address is often its credential."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an unreadable address"
+    return f"{parts.scheme}://{parts.hostname}" if parts.hostname else "no http address"

@@ -132,6 +132,22 @@ def test_a_refused_notice_is_logged(
     assert "404" in caplog.text
 
 
+@pytest.mark.parametrize("path", ["hook/s3cret", "?token=s3cret"])
+def test_the_path_of_an_address_is_a_credential_and_not_logged(
+    receiver: Any,
+    instance: Any,
+    path: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    receiver.answer("POST", "/hook/s3cret", {})
+    monkeypatch.setenv("MILLRACE_NOTIFY__URL", f"{receiver.url}/{path}")
+    notify({"ti": instance})
+    assert "http://127.0.0.1" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
 def test_nothing_is_sent_without_an_address(
     receiver: Any, instance: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
