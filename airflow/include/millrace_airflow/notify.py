@@ -52,7 +52,7 @@ def notify(context: Any) -> None:
             log.info("notified %s", _receiver(url))
     except Exception as error:
         # http.client's own errors quote the address; those of the system and of HTTP do not.
-        why = error if isinstance(error, OSError) else type(error).__name__
+        why = str(error) if isinstance(error, OSError) else type(error).__name__
         log.warning("the failure notice was not delivered to %s: %s", _receiver(url), why)
 
 

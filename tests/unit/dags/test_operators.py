@@ -142,6 +142,7 @@ def test_the_path_of_an_address_is_a_credential_and_not_logged(
 ) -> None:
     caplog.set_level("INFO")
     receiver.answer("POST", "/hook/s3cret", {})
+    receiver.answer("POST", "/", {})
     monkeypatch.setenv("MILLRACE_NOTIFY__URL", f"{receiver.url}/{path}")
     notify({"ti": instance})
     assert "http://127.0.0.1" in caplog.text
