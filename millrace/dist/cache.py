@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import platform
+import shlex
 import shutil
 import stat
 import time
@@ -134,7 +135,8 @@ def link(target: Path, place: Path) -> None:
     if place.is_symlink() and Path(os.readlink(place)) == target:
         return
     if place.exists() and not place.is_symlink():
-        raise BuildError(str(place), "it is not a link of `millrace dist`", f"rm -r {place}")
+        remedy = f"rm -r {shlex.quote(str(place))} && make install"
+        raise BuildError(str(place), "it is not a link of `make install`", remedy)
     place.parent.mkdir(parents=True, exist_ok=True)
     new = place.with_name(f".{place.name}.{os.getpid()}")
     new.unlink(missing_ok=True)

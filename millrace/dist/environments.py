@@ -14,7 +14,10 @@ from millrace.dist.process import Runner
 from millrace.dist.progress import Progress
 
 PYTHON = (3, 11)
-REMEDY = "sudo apt-get install python3.11 python3.11-venv"
+REMEDY = (
+    "sudo apt-get install python3.11 python3.11-venv"
+    "  # as on Debian 12; elsewhere, put any python3.11 with venv on your PATH"
+)
 DOWNLOADING = re.compile(r"Downloading (\S+?)(?:\.metadata)? \(([\d.]+) ([kMG]?B)\)")
 STEP = re.compile(r"(Using cached|Building wheel|Preparing metadata) .*")
 INSTALLING = "Installing collected packages:"

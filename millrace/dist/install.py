@@ -62,7 +62,9 @@ class Installation:
             MillraceError: a unit can not be made.
         """
         with disk_errors(self.links):
-            self.links.mkdir(parents=True, exist_ok=True)
+            # The state folder is its owner's alone.
+            self.links.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.links.mkdir(exist_ok=True)
         missing = []
         for unit in units:
             if (target := self.present(unit)) is None or (

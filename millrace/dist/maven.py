@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import pwd
 import re
-from collections.abc import Iterable
+import shlex
+import subprocess
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 
-from millrace.dist.errors import MEGABYTE, BuildError
+from millrace.dist.errors import MEGABYTE, BuildError, MissingToolError
 from millrace.dist.process import Runner, find_tool
 from millrace.dist.progress import Progress
 
@@ -25,12 +27,42 @@ DOWNLOADING = re.compile(r"Downloading from \S+ \S*/([^/ ]+)$")
 DOWNLOADED = re.compile(r"Downloaded from \S+ \S+ \(([\d.]+) ([kMG]?B)\b")
 #: The machine's trusted certificate authorities, for Java.
 AUTHORITIES = Path("/etc/ssl/certs/java/cacerts")
+#: The oldest that the plugins in the poms start on.
+OLDEST = (3, 6, 3)
+VERSION = re.compile(r"Apache Maven (\d+)\.(\d+)\.(\d+)")
+SECONDS = 60
 UNITS = {"B": 1, "kB": 1_000, "MB": MEGABYTE, "GB": 1_000 * MEGABYTE}
+REMEDY = "sudo apt-get install maven"
 
 
 def find_maven() -> str:
     """The user's `mvn`."""
-    return find_tool("mvn", "the Java services come through it", "sudo apt-get install maven")
+    return find_tool("mvn", "the Java services come through it", REMEDY)
+
+
+def check_version(maven: str, environment: Mapping[str, str]) -> None:
+    """Refuse a Maven that is too old; one that does not tell its version is tried.
+
+    Raises:
+        MissingToolError: it is too old.
+    """
+    try:
+        told = subprocess.run(
+            [maven, "--version"],
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=SECONDS,
+            check=False,
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return
+    match = VERSION.search(told)
+    if match and tuple(int(part) for part in match.groups()) < OLDEST:
+        wanted = ".".join(str(part) for part in OLDEST)
+        raise MissingToolError(maven, f"is {match[0]}, and {wanted} or newer is needed", REMEDY)
 
 
 def _java_environment(java_home: Path | None) -> dict[str, str]:
@@ -78,8 +110,10 @@ class Delivery:
         """Fetch the files of all units; what fails, fails for the units not yet delivered."""
         try:
             self.lists.mkdir(parents=True, exist_ok=True)
+            maven, environment = find_maven(), _java_environment(java_home)
+            check_version(maven, environment)
             command = [
-                find_maven(),
+                maven,
                 "--batch-mode",
                 "--fail-at-end",
                 "--threads=2",
@@ -89,7 +123,6 @@ class Delivery:
                 "dependency:build-classpath",
                 "dependency:properties",
             ]
-            environment = _java_environment(java_home)
 
             def follow(line: str) -> None:
                 self._follow(line, progress)
@@ -97,7 +130,9 @@ class Delivery:
             with progress.working("maven", "starting"):
                 runner.run("maven", command, follow, environment=environment)
             error: BaseException = BuildError(
-                "maven", "it wrote no list of files", f"mvn -f {self.project} validate"
+                "maven",
+                "it wrote no list of files",
+                f"mvn -f {shlex.quote(str(self.project))} validate",
             )
         except BaseException as failure:  # Those who wait must hear of every end.
             error = failure

@@ -27,6 +27,8 @@ ROOT = Path(__file__).resolve().parents[3]
 MAVEN_SCRIPT = """
     import json, os, pathlib, sys, time
     here = pathlib.Path(__file__).parent
+    if sys.argv[1:] == ["--version"]:
+        sys.exit(print("Apache Maven", os.environ.get("FAKE_MAVEN", "3.8.7")))
     with open(here / "calls", "a") as calls:
         print("mvn", *sys.argv[1:], file=calls)
     if os.environ.get("FAKE_SLEEP"):

@@ -39,6 +39,23 @@ def test_a_machine_without_maven_is_told_what_to_install(repository: Repository)
     expect_words(repository, "dist_without_maven", repository.run("kafka"))
 
 
+def test_a_maven_that_is_too_old_is_refused(repository: Repository) -> None:
+    done = repository.run("kafka", FAKE_MAVEN="3.6.0 (NON_CANONICAL)")
+    expect_words(repository, "dist_old_maven", done)
+    assert repository.calls == []
+
+
+def test_a_maven_that_is_new_enough_or_tells_nothing_is_used(repository: Repository) -> None:
+    for version in ("3.6.3", "4.0.0-rc-5", "unknown"):
+        shutil.rmtree(repository.units, ignore_errors=True)
+        assert repository.run("kafka", FAKE_MAVEN=version).returncode == 0
+
+
+def test_a_new_state_folder_is_its_owners_alone(repository: Repository) -> None:
+    assert repository.run("kafka").returncode == 0
+    assert repository.links.parent.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_wrong_java_that_was_named_is_refused(
     repository: Repository, java_home: Callable[..., Path]
 ) -> None:

@@ -161,7 +161,7 @@ def test_a_folder_in_the_place_of_a_link_is_left_alone(repository: Repository) -
     (repository.links / "kafka").mkdir(parents=True)
     done = repository.run("kafka")
     assert done.returncode == 1
-    assert "it is not a link of `millrace dist`" in done.stderr
+    assert "it is not a link of `make install`" in done.stderr
     assert "Traceback" not in done.stderr
 
 
