@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from millrace.errors import MillraceError
 from millrace.services import (
@@ -89,7 +89,7 @@ class Settings(BaseSettings):
                 if name.endswith("port") and name not in service.model_fields_set:
                     moved = getattr(service, name) + self.port_offset
                     if not 0 < moved <= HIGHEST_PORT:
-                        raise ValueError(f"port_offset {self.port_offset} moves {name} to {moved}")
+                        raise ValueError(f"{self.port_offset} moves {name} to {moved}")
                     # Not through __setattr__: a default must stay a default.
                     service.__dict__[name] = moved
         return self
@@ -147,5 +147,22 @@ class Settings(BaseSettings):
 
 @cache
 def load() -> Settings:
-    """The settings of this process."""
-    return Settings()
+    """The settings of this process.
+
+    Raises:
+        MillraceError: a variable of the environment holds what its setting can not be.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        # Only moving the ports looks at more than one setting.
+        path = "__".join(str(part) for part in first["loc"]) or "port_offset"
+        variable = f"MILLRACE_{path}".upper()
+        cause = first["msg"].removeprefix("Value error, ")
+        if first["loc"]:
+            cause = f"it is {first['input']!r}: {cause[0].lower()}{cause[1:]}"
+        raise MillraceError(variable, cause, f"unset {variable}") from None
+    except SettingsError as error:
+        remedy = "env | grep ^MILLRACE_  # unset the one that holds no setting"
+        raise MillraceError("the settings", str(error), remedy) from None

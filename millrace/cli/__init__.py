@@ -6,12 +6,16 @@ answers at once and no command pays for another's imports.
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
+import shlex
 import sys
 
 import click
 
 from millrace import __version__
+from millrace.cluster.causes import MAKE_ROOM
 from millrace.errors import MillraceError
 
 #: command -> (module, attribute, one line of help)
@@ -73,10 +77,27 @@ def cli() -> None:
     """A modern data stack that starts in one command and proves that nothing was lost."""
 
 
+def explain(error: OSError) -> MillraceError | None:
+    """What the operating system refused, with its remedy; None where it is a defect of ours."""
+    thing = str(error.filename or "a file")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return MillraceError(thing, "can not be written: the disk is full", MAKE_ROOM)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename:
+        remedy = f"ls -ld {shlex.quote(thing)}  # make it yours, or set MILLRACE_HOME"
+        return MillraceError(thing, os.strerror(error.errno).lower(), remedy)
+    return None
+
+
 def main() -> None:
     """Run the command line; a user's error is printed with its remedy, without a traceback."""
     try:
         cli.main(prog_name="millrace", standalone_mode=True)
     except MillraceError as error:
         click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        known = explain(error)
+        if known is None:
+            raise
+        click.echo(f"error: {known}", err=True)
         sys.exit(1)

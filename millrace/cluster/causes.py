@@ -10,6 +10,9 @@ from pathlib import Path
 #: As much of a log as a failing start writes.
 _TAIL_BYTES = 64 * 1024
 
+#: What shows where the room of the state folder has gone.
+MAKE_ROOM = 'du -sh "${MILLRACE_HOME:-.millrace}"/*  # make room, or make destroy'
+
 
 @dataclass(frozen=True)
 class Cause:
@@ -29,12 +32,17 @@ KNOWN = (
     Cause(
         r"No space left on device|DiskOutOfSpace|[Dd]isk quota exceeded",
         "the disk is full",
-        "make clean  # or free space below the state folder, then make up",
+        MAKE_ROOM,
     ),
     Cause(
-        r"OutOfMemoryError|Cannot allocate memory|insufficient memory for the Java",
-        "it has too little memory",
-        "MILLRACE_TIER=standard make up  # after make down; or end other programs",
+        r"Cannot allocate memory|insufficient memory for the Java|unable to create native thread",
+        "the machine has no memory left",
+        "cat /proc/meminfo  # end other programs; then make up",
+    ),
+    Cause(
+        r"OutOfMemoryError",
+        "its heap is too small",
+        "make down && MILLRACE_TIER=standard make up  # the larger sizes need 16 GiB",
     ),
     Cause(
         r"UnsupportedClassVersionError|Unrecognized VM option|Unrecognized option",
@@ -49,7 +57,7 @@ KNOWN = (
     Cause(
         r"password authentication failed|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch",
         "its password is not the one its data was made with",
-        "make destroy  # or restore the folder `secrets` of the state folder",
+        "make destroy  # deletes the data; or restore the folder `secrets` of the state folder",
     ),
     Cause(
         r"InconsistentClusterId|Incompatible clusterIDs|Inconsistent namespace|Invalid cluster\.id",

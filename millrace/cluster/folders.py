@@ -77,8 +77,8 @@ def make_bucket(settings: Settings) -> None:
 
 def main() -> None:
     """Make everything; the supervisor tries again when a service is not ready."""
-    settings = load()
     try:
+        settings = load()
         make_hdfs_folders(settings)
         make_bucket(settings)
     except MillraceError as error:

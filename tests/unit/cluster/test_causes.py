@@ -14,7 +14,8 @@ from millrace.cluster.causes import KNOWN, likely_cause, tail
     [
         ("java.net.BindException: Address already in use", "held by another process"),
         ("FATAL: could not write file: No space left on device", "disk is full"),
-        ("java.lang.OutOfMemoryError: Java heap space", "too little memory"),
+        ("There is insufficient memory for the Java Runtime", "no memory left"),
+        ("java.lang.OutOfMemoryError: Java heap space", "heap is too small"),
         ("Unrecognized VM option 'UseZGC'", "wrong version"),
         ("exec: /x/java17/bin/java: No such file or directory", "missing"),
         ('FATAL: password authentication failed for user "metastore"', "password"),
@@ -29,6 +30,19 @@ def test_a_known_line_is_explained(line: str, meaning: str) -> None:
     assert cause
     assert meaning in cause.meaning
     assert cause.remedy
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "java.lang.OutOfMemoryError: unable to create native thread",
+        "os::commit_memory(...) failed; error='Cannot allocate memory'",
+    ],
+)
+def test_larger_sizes_are_no_remedy_for_a_machine_without_memory(line: str) -> None:
+    cause = likely_cause([line])
+    assert cause
+    assert "MILLRACE_TIER" not in cause.remedy
 
 
 def test_each_known_cause_has_a_case_above() -> None:
