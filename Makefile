@@ -18,7 +18,7 @@ help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} \
 	  /^## / {printf "\n%s\n", substr($$0, 4)} \
 	  /^[a-z][a-z-]*:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@printf '\nKnobs: SERVICE= ARGS= DATASET= FROM= RUNTIME= MILLRACE_TIER= MILLRACE_PORT_OFFSET= MILLRACE_HOME=\n'
+	@printf '\nKnobs: SERVICE= PROFILE= ARGS= DATASET= FROM= RUNTIME= MILLRACE_TIER= MILLRACE_PORT_OFFSET= MILLRACE_HOME=\n'
 
 ## Start here
 .PHONY: demo test install
@@ -33,8 +33,8 @@ install: ## Fetch everything Millrace runs on into your cache (once)
 
 ## The cluster
 .PHONY: up down status logs doctor destroy
-up: install ## Start every service and wait until all are healthy
-	@$(MILLRACE) up
+up: install ## Start every service and wait until all are healthy: PROFILE=history for one more
+	@$(MILLRACE) up $(if $(PROFILE),--profile $(PROFILE))
 
 down: ## Stop every service; data stays
 	@$(MILLRACE) down

@@ -7,10 +7,13 @@ behind, and waits. `down` may too: it stops what answers, then sweeps.
 from __future__ import annotations
 
 import fcntl
+import os
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from millrace.cluster.causes import likely_cause, tail
 from millrace.cluster.compose import active_services, read_compose
@@ -74,7 +77,9 @@ def up(settings: Settings, profiles: Collection[str], timeout: float, watch: Wat
     supervisor = Supervisor(settings)
     with _only_one(settings):
         if supervisor.is_running():
-            for state in supervisor.processes().values():
+            states = supervisor.processes()
+            _refuse_others(settings, states, profiles)
+            for state in states.values():
                 if state.status in ("Completed", "Skipped", "Error") and not state.is_settled:
                     supervisor.start_service(state.name)
         else:
@@ -83,16 +88,33 @@ def up(settings: Settings, profiles: Collection[str], timeout: float, watch: Wat
         return _wait(settings, supervisor, timeout, watch)
 
 
+def _refuse_others(settings: Settings, running: Collection[str], profiles: Collection[str]) -> None:
+    """A supervisor keeps to the services that it was started with."""
+    missing = [name for name in service_names(settings, profiles) if name not in running]
+    if running and missing:
+        wanted = "".join(f" --profile {shlex.quote(profile)}" for profile in profiles)
+        again = f"make down && bin/millrace up{wanted}"
+        raise MillraceError("the cluster", f"was started without {', '.join(missing)}", again)
+
+
 def _start(settings: Settings, supervisor: Supervisor, profiles: Collection[str]) -> None:
     names = service_names(settings, profiles)
     for problem in problems(settings, names):
         if not problem.is_warning:
             raise MillraceError(problem.thing, problem.cause, problem.remedy)
-    settings.home.mkdir(parents=True, exist_ok=True)
+    _close(settings.home)
     (settings.home / _MARKER).write_text("The state of a Millrace cluster.\n")
     variables = cluster_environment(settings)
     compose = read_compose(settings.root / "docker-compose.yml", variables)
     supervisor.start(process_file(compose, variables, profiles))
+
+
+def _close(home: Path) -> None:
+    """Make the state folder and keep the machine's other users out of it."""
+    home.mkdir(parents=True, exist_ok=True)
+    # Not another user's: PostgreSQL under root is root without its rights, and would be out, too.
+    if home.stat().st_uid == os.getuid():
+        home.chmod(0o700)
 
 
 def _wait(settings: Settings, supervisor: Supervisor, timeout: float, watch: Watch) -> list[str]:
@@ -102,7 +124,9 @@ def _wait(settings: Settings, supervisor: Supervisor, timeout: float, watch: Wat
         states = supervisor.processes()
         if not states and not supervisor.is_running():
             log = settings.home / "logs" / "supervisor.out"
-            raise MillraceError("the supervisor", "has ended", f"cat {log} && make up")
+            raise MillraceError(
+                "the supervisor", "has ended", f"cat {shlex.quote(str(log))} && make up"
+            )
         watch(states)
         if states and not _unhealthy(settings, states):
             return list(states)

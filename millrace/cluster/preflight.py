@@ -1,4 +1,4 @@
-"""What must be true before a cluster starts: memory, disk, ports, runtimes, limits.
+"""What must be true before a cluster starts: folders, memory, disk, ports, runtimes, limits.
 
 Each check yields the problems it found; `up` refuses on the first that is fatal, `doctor` shows
 all. A warning is something that will hurt later.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from millrace.cluster.causes import MAKE_ROOM
 from millrace.cluster.ports import held, ports_of
 from millrace.cluster.tiers import tier_environment
 from millrace.settings import Settings
@@ -32,7 +34,7 @@ _OPEN_FILES = 4_096
 _INOTIFY_INSTANCES = 16
 
 _SMALLER = "MILLRACE_TIER=small make up"
-_END_PROGRAMS = "ps aux --sort=-rss | head  # end programs, then make up"
+_END_PROGRAMS = "cat /proc/meminfo  # end other programs, then make up"
 
 #: The newest runtime that was tested, and the oldest that Trino and the registry start on.
 NEW_JAVA, OLDEST_NEW_JAVA = 25, 24
@@ -68,10 +70,21 @@ Check = Callable[[Settings, Iterable[str]], Iterator[Problem]]
 
 
 def problems(settings: Settings, services: Iterable[str]) -> Iterator[Problem]:
-    """Every problem, runtimes first: without them nothing else matters."""
+    """Every problem, folders and runtimes first: without them nothing else matters."""
     names = list(services)
-    for check in (check_units, check_java, check_memory, check_disk, check_ports, check_limits):
+    for check in CHECKS:
         yield from check(settings, names)
+
+
+def check_folders(settings: Settings, services: Iterable[str]) -> Iterator[Problem]:
+    """No folder's name means something else in a URI, a class path or a list of folders."""
+    for said, folder, remedy in (
+        ("repository", settings.root, "pwd  # clone or move it to a folder without them"),
+        ("state folder", settings.home, "unset MILLRACE_HOME  # or set it to one without them"),
+    ):
+        if re.search(r"[\s:,]", str(folder)):
+            cause = f"'{folder}' holds a space, a colon or a comma, which Hadoop can not read"
+            yield Problem(f"the {said}", cause, remedy)
 
 
 def check_units(settings: Settings, services: Iterable[str]) -> Iterator[Problem]:
@@ -91,7 +104,7 @@ def check_java(settings: Settings, services: Iterable[str]) -> Iterator[Problem]
             version = _java_version(java)
             if version != wanted and not (wanted == NEW_JAVA and version >= OLDEST_NEW_JAVA):
                 found = f"is Java {version}" if version else "does not run"
-                remedy = f"rm {settings.dist / unit} && make install"
+                remedy = f"rm {shlex.quote(str(settings.dist / unit))} && make install"
                 yield Problem(f"unit {unit}", f"{java} {found}, not Java {wanted}", remedy)
 
 
@@ -134,7 +147,7 @@ def check_memory(settings: Settings, services: Iterable[str]) -> Iterator[Proble
         yield Problem(
             "memory",
             f"{available} MiB are available; with every container of YARN it takes {wanted} MiB",
-            "MILLRACE_YARN__MEMORY_MB=4096 make up",
+            "MILLRACE_YARN__MEMORY_MB=4096 make up  # or end other programs",
             is_warning=True,
         )
 
@@ -147,7 +160,7 @@ def check_disk(settings: Settings, services: Iterable[str]) -> Iterator[Problem]
     free = shutil.disk_usage(folder).free / _GIB
     if free < _DISK_GIB:
         cause = f"{free:.1f} GiB are free below {folder}, {_DISK_GIB} GiB are needed"
-        yield Problem("disk", cause, "make clean  # or set MILLRACE_HOME to a folder with room")
+        yield Problem("disk", cause, MAKE_ROOM)
 
 
 def check_ports(settings: Settings, services: Iterable[str]) -> Iterator[Problem]:
@@ -167,7 +180,9 @@ def check_limits(settings: Settings, services: Iterable[str]) -> Iterator[Proble
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard not in (resource.RLIM_INFINITY,) and hard < _OPEN_FILES:
         cause = f"a process may open {hard} files, Trino and Kafka need {_OPEN_FILES}"
-        yield Problem("open files", cause, f"ulimit -Hn {_OPEN_FILES}  # as root, then make up")
+        yield Problem(
+            "open files", cause, "ulimit -Hn  # have root raise it in /etc/security/limits.conf"
+        )
     elif soft != resource.RLIM_INFINITY and soft < _OPEN_FILES:
         resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, hard))
     instances = Path("/proc/sys/fs/inotify/max_user_instances")
@@ -175,3 +190,14 @@ def check_limits(settings: Settings, services: Iterable[str]) -> Iterator[Proble
         cause = f"fs.inotify.max_user_instances is under {_INOTIFY_INSTANCES}"
         remedy = "sudo sysctl fs.inotify.max_user_instances=128"
         yield Problem("inotify", cause, remedy, is_warning=True)
+
+
+CHECKS: tuple[Check, ...] = (
+    check_folders,
+    check_units,
+    check_java,
+    check_memory,
+    check_disk,
+    check_ports,
+    check_limits,
+)

@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import json
 import os
+import shlex
 import socket
 import subprocess
 import tempfile
@@ -90,6 +91,9 @@ class Supervisor:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         process_file = self.folder / "process-compose.yaml"
+        # It holds the settings, also those that are a secret of the user's (MILLRACE_NOTIFY__URL).
+        process_file.touch(mode=0o600)
+        process_file.chmod(0o600)
         process_file.write_text(yaml.safe_dump(dict(document), sort_keys=False))
         self.socket.unlink(missing_ok=True)
         log = self._settings.home / "logs" / "supervisor.out"
@@ -115,7 +119,9 @@ class Supervisor:
         deadline = time.monotonic() + _START_SECONDS
         while not self.is_running():
             if process.poll() is not None or time.monotonic() > deadline:
-                raise MillraceError("the supervisor", "did not start", f"cat {log}")
+                raise MillraceError(
+                    "the supervisor", "did not start", f"cat {shlex.quote(str(log))}"
+                )
             time.sleep(0.05)
 
     def is_running(self) -> bool:
@@ -179,5 +185,6 @@ class Supervisor:
         finally:
             connection.close()
         if response.status != http.client.OK:
-            raise MillraceError("the supervisor", body.decode(errors="replace"), "millrace status")
+            said = body.decode(errors="replace")
+            raise MillraceError("the supervisor", said, "bin/millrace status")
         return json.loads(body)

@@ -66,6 +66,21 @@ def test_a_full_disk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Non
     expect("cluster_disk_full", problem, folder=settings.home)
 
 
+@pytest.mark.parametrize("name", ["my state", "a:b", "a,b", "a\tb"])
+def test_a_folder_that_hadoop_can_not_name(tmp_path: Path, name: str) -> None:
+    settings = Settings(home=tmp_path / name)
+    problem = next(preflight.problems(settings, []))
+    assert problem.thing == "the state folder"
+    if name == "my state":
+        expect("cluster_home_with_a_space", problem, folder=tmp_path)
+
+
+def test_a_repository_that_hadoop_can_not_name(tmp_path: Path) -> None:
+    settings = Settings(root=tmp_path / "my clone", home=tmp_path)
+    (problem,) = preflight.check_folders(settings, [])
+    assert problem.thing == "the repository"
+
+
 def test_a_wrong_java(settings: Settings, tmp_path: Path) -> None:
     runtime = tmp_path / "jdk"
     (runtime / "bin").mkdir(parents=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,7 +12,7 @@ from millrace.cluster import lifecycle
 from millrace.cluster.status import health
 from millrace.cluster.supervisor import ProcessState, Supervisor
 from millrace.errors import MillraceError
-from millrace.settings import Settings
+from millrace.settings import ROOT, Settings
 
 
 def state(name: str, **changes: object) -> ProcessState:
@@ -66,7 +68,7 @@ def test_a_service_that_keeps_dying_is_named_with_its_log_and_the_cause(
     assert caught.value.thing == "service kafka"
     assert "probably because the disk is full" in caught.value.cause
     assert "ERROR No space left on device" in caught.value.cause
-    assert "make clean" in caught.value.remedy
+    assert "du -sh" in caught.value.remedy
 
 
 def test_a_failed_one_shot_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,6 +83,56 @@ def test_a_service_that_only_looks_healthy_is_waited_for(
     """The supervisor remembers the health of a process that has been started again since."""
     with pytest.raises(lifecycle.ServiceError, match="was not healthy within"):
         waited(settings, monkeypatch, state("kafka"), ok=False)
+
+
+def started(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, *running: str, profiles: tuple[str, ...]
+) -> list[str]:
+    """What `up` returns where these services run and are healthy."""
+    states = {name: state(name) for name in running}
+    monkeypatch.setattr(Supervisor, "is_running", lambda _: True)
+    monkeypatch.setattr(Supervisor, "processes", lambda _: states)
+    monkeypatch.setattr(lifecycle, "ask", lambda _, names: dict.fromkeys(names, True))
+    return lifecycle.up(settings, profiles, 1, lambda _: None)
+
+
+def test_a_profile_that_the_running_cluster_lacks_is_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = lifecycle.service_names(settings)
+    assert started(settings, monkeypatch, *running, profiles=()) == running
+    with pytest.raises(MillraceError) as caught:
+        started(settings, monkeypatch, *running, profiles=("history",))
+    golden = ROOT / "tests" / "golden" / "errors" / "cluster_other_profile.txt"
+    assert f"error: {caught.value}\n" == golden.read_text()
+
+
+def test_up_leaves_the_services_of_a_profile_running(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = lifecycle.service_names(settings, ["history"])
+    assert started(settings, monkeypatch, *running, profiles=()) == running
+
+
+def test_the_state_folder_is_its_owners_alone(tmp_path: Path) -> None:
+    for home in (tmp_path / "new" / "state", tmp_path / "old"):
+        (tmp_path / "old").mkdir(mode=0o755, exist_ok=True)
+        lifecycle._close(home)
+        assert home.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_process_file_is_its_owners_alone(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds the URL that failures are reported to, which is often a secret."""
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: SimpleNamespace(pid=1))
+    monkeypatch.setattr(Supervisor, "is_running", lambda _: True)
+    file = settings.home / "supervisor" / "process-compose.yaml"
+    file.parent.mkdir(parents=True)
+    file.touch(mode=0o644)
+    Supervisor(settings).start({"version": "0.5"})
+    assert file.read_text() == "version: '0.5'\n"
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_folder_that_is_no_state_is_not_deleted(settings: Settings) -> None:
