@@ -1,10 +1,11 @@
-"""The commands of the README and the quickstart, extracted and run; every link leads somewhere."""
+"""The commands of the documents, extracted and run; every link leads somewhere."""
 
 from __future__ import annotations
 
 import os
 import re
 import subprocess
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from millrace.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ("README.md", "docs/quickstart.md")
+COOKBOOK = ROOT / "docs" / "cookbooks" / "add-a-dataset.md"
 #: Run by another test, or running this one.
 ELSEWHERE = {"make demo": "tests/e2e/test_demo.py", "make test": "is running this test"}
 
@@ -32,9 +34,13 @@ def test_the_two_commands_are_the_first_ones() -> None:
 
 @pytest.mark.parametrize("command", [line for line in commands() if line not in ELSEWHERE])
 def test_a_documented_command_works(cluster: Settings, command: str) -> None:
-    done = subprocess.run(  # noqa: S602 - it is what a reader would paste
-        command,
-        shell=True,
+    assert paste(command).strip(), f"{command} prints nothing"
+
+
+def paste(commands: str) -> str:
+    """Run what a reader would paste into a shell; every command has to succeed."""
+    done = subprocess.run(
+        ["/bin/sh", "-ec", commands],
         cwd=ROOT,
         env=dict(os.environ),
         check=False,
@@ -42,8 +48,21 @@ def test_a_documented_command_works(cluster: Settings, command: str) -> None:
         text=True,
         timeout=600,
     )
-    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    assert done.stdout.strip(), f"{command} prints nothing"
+    assert done.returncode == 0, f"{commands}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def test_the_cookbook_leads_from_a_contract_to_a_row(cluster: Settings) -> None:
+    recipe = COOKBOOK.read_text()
+    blocks = re.findall(r"^ *```(\w+)\n(.*?)^ *```", recipe, flags=re.DOTALL | re.MULTILINE)
+    assert [language for language, _ in blocks] == ["yaml", "sh", "sh"]
+    contract, *steps = (textwrap.dedent(block) for _, block in blocks)
+    named = re.search(r"`contracts/(\w+\.yaml)`", recipe)
+    assert named
+    # The tests' own folder of contracts, where a reader has the repository's.
+    (cluster.contracts / named.group(1)).write_text(contract)
+    said = [paste(step) for step in steps]
+    assert "4.5" in said[-1]
 
 
 def test_every_make_target_named_in_a_document_exists() -> None:
