@@ -34,7 +34,7 @@ class RefusedError(MillraceError):
         super().__init__(
             "the plan is refused, and nothing was changed",
             f"{len(refused)} of its steps would break readers or lose data\n  {listed}",
-            "change the contracts as said there, then: make plan",
+            "make plan  # first change the contracts as said there",
         )
 
     def __reduce__(self) -> tuple[type[RefusedError], tuple[tuple[Step, ...]]]:
@@ -115,4 +115,4 @@ def _spoken(settings: Settings, thing: str, call: Callable[[], Result]) -> Resul
         # disk, safe mode.
         except (MetaException, InvalidOperationException, BotoCoreError, OSError) as error:
             cause = " ".join(str(getattr(error, "message", error)).split())[:500]
-            raise MillraceError(thing, cause, "make doctor, then: make apply") from error
+            raise MillraceError(thing, cause, "make doctor  # then make apply") from error

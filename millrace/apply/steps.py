@@ -47,7 +47,7 @@ class ServiceDownError(TransientError):
         super().__init__(
             f"{name} at {address}",
             f"it does not answer: {cause}",
-            "make up, or see what it says: make status",
+            "make up  # or see what it says: make status",
         )
         self.arguments = (name, address, cause)
 

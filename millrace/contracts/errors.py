@@ -53,7 +53,7 @@ class UnknownDatasetError(MillraceError):
         super().__init__(
             f"dataset {dataset}",
             f"there is no contracts/{dataset}.yaml",
-            f"use one of {', '.join(near)}, or list all: bin/millrace datasets",
+            f"bin/millrace datasets  # lists all; use one of {', '.join(near)}",
         )
         self.dataset, self.known = dataset, known
 
@@ -65,4 +65,4 @@ def _as_error(path: Path, problem: Problem) -> MillraceError:
     shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     where = f"{shown}:{problem.line}"
     thing = f"{where}: field {problem.field}" if problem.field else where
-    return MillraceError(thing, problem.cause, f"{problem.remedy}; then: make validate")
+    return MillraceError(thing, problem.cause, f"make validate  # first {problem.remedy}")

@@ -24,7 +24,7 @@ def load_contract(path: Path) -> Contract:
         return read_contract(Document(path))
     except OSError as error:
         cause = error.strerror or str(error)
-        raise MillraceError(str(path), cause, "ls contracts, and name a file of it") from None
+        raise MillraceError(str(path), cause, "ls contracts  # and name a file of it") from None
 
 
 def load_contracts(folder: Path | None = None) -> dict[str, Contract]:

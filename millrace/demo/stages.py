@@ -45,6 +45,6 @@ def run_stage(settings: Settings, stage: Stage, position: str) -> float:
         raise MillraceError(
             f"demo stage '{stage.title}'",
             f"{command} ended with exit code {done.returncode}, its message is above",
-            f"{command}   (then `make demo` again: every stage may run twice)",
+            f"{command}  # then make demo again: every stage may run twice",
         )
     return time.monotonic() - started

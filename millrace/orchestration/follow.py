@@ -89,7 +89,9 @@ def failure(airflow: Airflow, run: Run) -> MillraceError:
     """The error of a failed run: the first task that failed, the end of its log, where to look."""
     if not run.failed:
         return MillraceError(
-            f"run {run.run_id} of {run.dag_id}", f"it ended as {run.state}", f"see {run.page}"
+            f"run {run.run_id} of {run.dag_id}",
+            f"it ended as {run.state}",
+            f"bin/millrace logs airflow-scheduler  # or see {run.page}",
         )
     task = run.failed[0]
     lines = airflow.last_lines(run.dag_id, run.run_id, task)
@@ -99,5 +101,5 @@ def failure(airflow: Airflow, run: Run) -> MillraceError:
     return MillraceError(
         f"task {task.name} of {run.dag_id}",
         f"it failed after {task.try_number} tries{also}; its log ends with\n{shown}",
-        f"what the log names, then clear the task at {run.page} or: bin/millrace run {run.dag_id}",
+        f"bin/millrace run {run.dag_id}  # first mend what the log names; or clear {run.page}",
     )

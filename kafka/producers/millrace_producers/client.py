@@ -95,7 +95,7 @@ def require_schema(registry: SchemaRegistryClient, settings: Settings, contract:
         raise _registry_down(settings, error) from error
     if json.loads(latest.schema.schema_str or "null") != contract.registry_schema():
         cause = f"the contract of {contract.dataset} has changed since it was last applied"
-        raise MillraceError(thing, cause, "make plan, then make apply")
+        raise MillraceError(thing, cause, "make plan && make apply")
     assert latest.schema_id is not None
     return latest.schema_id
 
@@ -105,7 +105,7 @@ def broker_down(settings: Settings, why: str) -> TransientError:
     return TransientError(
         f"Kafka at {settings.kafka.address}",
         f"the broker does not answer ({why})",
-        "make up   # or see what ails it: make status; make logs SERVICE=kafka",
+        "make up  # or see what ails it: make status; make logs SERVICE=kafka",
     )
 
 
@@ -113,5 +113,5 @@ def _registry_down(settings: Settings, error: Exception) -> TransientError:
     return TransientError(
         f"schema registry at {settings.registry.address}",
         f"it does not answer ({type(error).__name__}: {error})",
-        "make up   # or see what ails it: make status; make logs SERVICE=registry",
+        "make up  # or see what ails it: make status; make logs SERVICE=registry",
     )

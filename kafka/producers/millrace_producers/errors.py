@@ -33,10 +33,10 @@ class RowError(FileError):
         return type(self), (self.place, self.field, self.cause, self.remedy, self.kind)
 
     def then(self, command: str) -> RowError:
-        """The same error, whose remedy ends in the command to run once the row is mended."""
+        """The same error, whose remedy is the command to run once the row is mended."""
         if self.kind == "command":
             return self
-        remedy = f"{self.remedy}; then: {command}"
+        remedy = f"{command}  # first {self.remedy}"
         if self.kind == "mend_or_allow":
-            remedy += "   # or as it is, into quarantine: --allow-bad"
+            remedy += "; or send it into quarantine by --allow-bad"
         return RowError(self.place, self.field, self.cause, remedy, self.kind)

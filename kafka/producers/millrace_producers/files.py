@@ -22,7 +22,7 @@ FOREIGN = {
     b"\x28\xb5\x2f\xfd": ("zstd-compressed", "unzstd {file}"),
     b"PK\x03\x04": (
         "a zip archive or an Excel workbook",
-        "unzip {file}   # or save the workbook as CSV",
+        "unzip {file}  # or save the workbook as CSV",
     ),
     PARQUET_MAGIC: ("Parquet", "mv {file} {stem}.parquet"),
     b"Obj\x01": ("an Avro file", "fastavro {file} > {stem}.jsonl"),
@@ -65,15 +65,15 @@ def open_source(path: Path) -> Source:
         raise FileError(
             str(path),
             f"the extension '{path.suffix}' is none of {', '.join(KINDS)}",
-            f"head -c 80 {path}   # see what it is: CSV with a header, JSON lines or Parquet",
+            f"head -c 80 {path}  # see what it is: CSV with a header, JSON lines or Parquet",
         )
     head, tail = _ends(path)
     if not head:
-        raise FileError(str(path), "it is empty", f"ls -l {path.parent}   # {NAME_ANOTHER}")
+        raise FileError(str(path), "it is empty", f"ls -l {path.parent}  # {NAME_ANOTHER}")
     if kind is read_parquet:
         if head != PARQUET_MAGIC or tail != PARQUET_MAGIC:
             cause = "it is no Parquet file, or one that was cut off: PAR1 is missing at an end"
-            remedy = f"head -c 80 {path}   # see what it is, and give it that extension"
+            remedy = f"head -c 80 {path}  # see what it is, and give it that extension"
             raise FileError(str(path), cause, remedy)
     else:
         for magic, (what, remedy) in FOREIGN.items():
@@ -93,9 +93,7 @@ def _ends(path: Path) -> tuple[bytes, bytes]:
             return head, stream.read()
     except OSError as error:
         cause = error.strerror or str(error)
-        raise FileError(
-            str(path), cause, f"ls -l {path.parent}   # and name a file of it"
-        ) from None
+        raise FileError(str(path), cause, f"ls -l {path.parent}  # and name a file of it") from None
 
 
 def read_csv(path: Path) -> Iterator[Row]:
@@ -179,7 +177,7 @@ def _text_lines(path: Path) -> Iterator[tuple[int, str]]:
                 remedy = f"iconv -f WINDOWS-1252 -t UTF-8 {path} > utf8-{path.name}"
                 raise RowError(f"{path}:{number}", "", cause, remedy, "command") from None
             if "\0" in text:
-                remedy = f"file {path}   # see what it is"
+                remedy = f"file {path}  # see what it is"
                 raise RowError(f"{path}:{number}", "", "it is binary, not text", remedy, "command")
             yield number, text
 
@@ -199,7 +197,7 @@ def read_parquet(path: Path) -> Iterator[Row]:
     except (pa.ArrowException, OSError, ValueError) as error:
         cause = f"it can not be read as Parquet after row {number}: {error}"
         raise FileError(
-            str(path), cause, f"ls -l {path}   # write it again, or send it as JSON lines"
+            str(path), cause, f"ls -l {path}  # write it again, or send it as JSON lines"
         ) from None
 
 

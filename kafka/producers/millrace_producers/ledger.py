@@ -141,7 +141,7 @@ class Ledger:
             self._failure = LedgerError(
                 f"ledger {self.path}",
                 f"{error.strerror or error}; nothing was sent that it does not hold",
-                f"df -h {self.path.parent}   # make room, then run the same command again",
+                f"df -h {self.path.parent}  # make room, then run the same command again",
             )
             raise self._failure from error
 
@@ -197,6 +197,6 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
                 raise LedgerError(
                     f"{file}:{number}",
                     f"is not a line of a ledger ({error})",
-                    f"sed -n {number}p {file}   # edited by hand or damaged: mend or remove"
+                    f"sed -n {number}p {file}  # edited by hand or damaged: mend or remove"
                     " that line",
                 ) from error

@@ -78,7 +78,7 @@ def produce_file(
         for number, _ in enumerate(records(), start=1):
             progress.show(number)
     if not number:
-        raise FileError(str(path), "it holds no record", f"head {path}   # {NAME_ANOTHER}")
+        raise FileError(str(path), "it holds no record", f"head {path}  # {NAME_ANOTHER}")
     producer = client.make_producer(settings)
     client.require_topics(producer, settings, {contract.topic})
     registry = client.make_registry(settings)
@@ -89,9 +89,7 @@ def produce_file(
         for place, record in records():
             encode_row(contract, encode, place, record)
     if _fingerprint(path) != before:
-        raise FileError(
-            str(path), "it changed while it was checked", f"ls -l {path}   # then again"
-        )
+        raise FileError(str(path), "it changed while it was checked", f"ls -l {path}  # then again")
     ledger, total = Ledger(settings.ledger), number * options.repeat
     with Publisher(producer, ledger) as publisher, Progress(contract.dataset, total) as progress:
         everything = chain.from_iterable(records() for _ in range(options.repeat))

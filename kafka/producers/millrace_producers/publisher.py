@@ -126,7 +126,7 @@ class Publisher:
                 f"{total.refused + total.unknown:,} of {total.intended:,} records",
                 f"{total.refused:,} were refused, the fate of {total.unknown:,} is unknown; the"
                 f" first: {self._first_failure}",
-                f"make status   # then send them again; {self._ledger.path} says which",
+                f"make status  # then send them again; {self._ledger.path} says which",
             )
 
     def _hand_over(self, number: int, record: Outgoing) -> None:
@@ -150,7 +150,7 @@ class Publisher:
                     raise TransientError(
                         f"sending to topic {record.topic}",
                         f"the client has given up ({cause.str()})",
-                        "make status, then run the same command again",
+                        "make status  # then run the same command again",
                     ) from error
                 self._note_failure(record.dataset, number, cause)
                 return

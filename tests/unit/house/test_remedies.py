@@ -1,0 +1,61 @@
+"""Each remedy can be pasted into a shell as it is printed; prose stands behind a `#`."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+GOLDEN = ROOT / "tests" / "golden" / "errors"
+OURS = {"make", "bin/millrace"}
+TOOLS = {"cat", "chmod", "df", "du", "file", "git", "gunzip", "head", "iconv", "ls", "mv", "ps"}
+TOOLS |= {"python3", "rm", "sed", "sudo", "unzip"}
+BUILT_IN = {"cd", "unset"}
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+
+
+def remedies() -> list[tuple[str, str]]:
+    """Name of the golden file and remedy, of every error in it."""
+    return [
+        (file.stem, remedy)
+        for file in sorted(GOLDEN.glob("*.txt"))
+        for remedy in re.findall(r"^ *to mend it: (.*)$", file.read_text(), flags=re.MULTILINE)
+    ]
+
+
+def commands(remedy: str) -> list[list[str]]:
+    """The words of each command of a remedy, without what is set before it."""
+    # A golden file stands for a place of the machine by a word like <folder>.
+    words = shlex.split(re.sub(r"<(\w+)>", r"/\1", remedy), comments=True)
+    found: list[list[str]] = [[]]
+    for word in words:
+        if word in ("&&", "|"):
+            found.append([])
+        elif found[-1] or not re.match(r"[A-Z_0-9]+=", word):
+            found[-1].append(word)
+    return found
+
+
+def is_script(word: str) -> bool:
+    """Whether it is a script of the repository."""
+    return word.startswith("scripts/") and (ROOT / word).is_file()
+
+
+def test_every_error_has_a_remedy() -> None:
+    assert {name for name, _ in remedies()} == {file.stem for file in GOLDEN.glob("*.txt")}
+
+
+@pytest.mark.parametrize(("name", "remedy"), remedies(), ids=[name for name, _ in remedies()])
+def test_a_remedy_is_a_command(name: str, remedy: str) -> None:
+    parsed = subprocess.run(["/bin/sh", "-nc", remedy], check=False, capture_output=True, text=True)
+    assert parsed.returncode == 0, parsed.stderr
+    for first, *rest in commands(remedy):
+        assert first in OURS | TOOLS | BUILT_IN or is_script(first), first
+        # What prose in a command looks like: `make up, or make status`.
+        assert not [word for word in (first, *rest) if word.endswith((",", ";"))]
+        if first == "make":
+            assert {word for word in rest if "=" not in word} <= TARGETS
