@@ -87,6 +87,13 @@ def test_the_schema_is_loaded_once(metastore: Metastore) -> None:
     assert metastore.launch() == ["serve"]
 
 
+def test_what_a_service_writes_is_for_its_user_alone(metastore: Metastore) -> None:
+    metastore.launch()
+    for name in ("run/metastore", "data", "logs"):
+        assert (metastore.home / name).stat().st_mode & 0o777 == 0o700
+    assert (metastore.home / "data" / "metastore-schema-4.0.0").stat().st_mode & 0o777 == 0o600
+
+
 def test_what_a_killed_first_load_left_is_dropped(metastore: Metastore) -> None:
     assert metastore.launch(dies_at="load") == ["load"]
     assert metastore.launch(dies_at="load") == ["drop", "load"]
