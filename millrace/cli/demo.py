@@ -55,6 +55,8 @@ def report(
 ) -> list[str]:
     """Count, print, and return what does not hold."""
     console = Console()
+    # A pipe has no width: nothing may be cut there.
+    console = console if console.is_terminal else Console(width=120)
     lake = Lake(settings)
     after = count_datasets(settings, lake)
     planted = planted_since(before, after, read_manifest(settings))
