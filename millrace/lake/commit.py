@@ -3,7 +3,8 @@
 PyIceberg's own transaction retries a lost race by itself and then succeeds, which is a doubled
 landing. Here a commit is refused as soon as the table has moved, and the caller decides. An
 unknown result (the connection broke) is resolved by looking for our snapshot in the table; trying
-again is safe then, because both tries swap the same snapshot and at most one can win.
+again is safe then, because both tries swap the same snapshot and at most one can win. The earlier
+try may still win later, so from then on only a table that has moved is a refusal.
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ def _swap(
     """Commit until the result is known."""
     name = ".".join(table.name())
     deadline = time.monotonic() + LOOK_FOR_S
+    pending = False
     while True:
         try:
             response = catalog.commit_table(table, requirements, updates)
@@ -93,7 +95,7 @@ def _swap(
             failure: Exception = error
         except Exception as error:  # any class of the transport: the result is unknown
             log.warning("commit to %s: unknown result: %r", name, error)
-            failure = error
+            failure, pending = error, True
         else:
             _drop_old_metadata(catalog, table, response.metadata)
             table.metadata = response.metadata
@@ -103,7 +105,8 @@ def _swap(
         current = _look(lambda: catalog.load_table(table.name()), name, deadline)
         if current.metadata.snapshot_by_id(snapshot_id) is not None:
             return current
-        if isinstance(failure, CommitFailedException) or _moved(table, current):
+        refused = isinstance(failure, CommitFailedException) and not pending
+        if refused or _moved(table, current):
             raise CommitRefusedError(f"{name}: {failure}") from failure
         if time.monotonic() > deadline:
             raise UnknownResultError(name, repr(failure)) from failure

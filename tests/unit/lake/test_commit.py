@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
@@ -133,6 +134,42 @@ def test_a_catalog_that_stays_away_leaves_the_result_unknown(
     metastore.fail = gone
     with pytest.raises(UnknownResultError, match=r"raw\.things"):
         append(lake_catalog, table, 1)
+
+
+def refuse_after_a_timeout(
+    catalog: LakeCatalog, monkeypatch: pytest.MonkeyPatch, lands_at: int
+) -> None:
+    """The first try times out and stays queued; the later ones do not get the lock meanwhile."""
+    real, queued = catalog.commit_table, []
+
+    def scripted(*asked: Any) -> Any:
+        queued.append(asked)
+        if len(queued) == lands_at:
+            real(*queued[0])
+        if len(queued) == 1:
+            raise TimeoutError
+        raise CommitFailedException("the lock is another's")
+
+    monkeypatch.setattr(catalog, "commit_table", scripted)
+    monkeypatch.setattr(commit, "LOOK_FOR_S", 0.3)
+    monkeypatch.setattr(commit, "LOOK_EVERY_S", 0.01)
+
+
+def test_a_refusal_after_an_unknown_try_is_not_final_while_the_table_has_not_moved(
+    lake_catalog: LakeCatalog, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_after_a_timeout(lake_catalog, monkeypatch, lands_at=4)
+    append(lake_catalog, table, 1)
+    assert rows(lake_catalog) == [1]
+
+
+def test_what_may_still_land_keeps_its_manifests(
+    lake_catalog: LakeCatalog, table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_after_a_timeout(lake_catalog, monkeypatch, lands_at=0)
+    with pytest.raises(UnknownResultError):
+        append(lake_catalog, table, 1)
+    assert len(list(tmp_path.rglob("*.avro"))) == 2
 
 
 def test_the_lock_of_a_killed_client_of_ours_is_released_by_whoever_waits(
