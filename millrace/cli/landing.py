@@ -123,23 +123,24 @@ def wait(timeout: float) -> None:
 @click.argument("dataset")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reset(dataset: str, yes: bool) -> None:
-    """Go on from the beginning of the log as it is now, after table and log have parted.
+    """Go on with the log as it is now, after table and log have parted.
 
-    Rows that are landed stay. Records that the log no longer has are lost to the table; a topic
-    that was created again begins anew.
+    Rows that are landed stay. Where the log lost records before they landed, its first one is
+    next; where it ends before what is landed, its end is. A topic that was created again begins
+    anew.
     """
     contract = find(dataset, load_contracts())
     if Yarn(load()).landing():
-        raise MillraceError("landing", "the application is running", "millrace landing stop")
+        raise MillraceError("landing", "the application is running", "bin/millrace landing stop")
     cause = _gate(contract)
     if cause is None:
         click.echo(f"{contract.raw_table} and the topic {contract.topic} agree: nothing to reset")
         return
     click.echo(cause.cause)
     if not yes:
-        click.confirm(f"Land {contract.topic} from the beginning of its log?", abort=True)
+        click.confirm(f"Go on with the log of {contract.topic} as it is now?", abort=True)
     reset_offsets(catalog(), contract, Broker(load().kafka.address).log_states)
-    click.echo(f"{contract.raw_table} goes on from the beginning of {contract.topic}")
+    click.echo(f"{contract.raw_table} goes on with the log of {contract.topic}")
 
 
 def _gate(contract: Contract) -> GateError | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 from pyiceberg.expressions import And, EqualTo, GreaterThanOrEqual, LessThan
+from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
@@ -34,8 +35,17 @@ class TopicOffsets:
     ends: Mapping[int, int] = field(default_factory=dict)
     topic_id: str | None = None
 
+    def may_be_of(self, topic_id: str) -> bool:
+        """Whether they are of the topic with this id, as far as they tell."""
+        return self.topic_id in (None, topic_id)
+
     def advanced(self, ends: Mapping[int, int], topic_id: str | None) -> TopicOffsets:
-        """These offsets with the given partitions moved to new ends."""
+        """These offsets with the given partitions moved to new ends.
+
+        Of another topic than before nothing is kept: it may have fewer partitions.
+        """
+        if topic_id not in (None, self.topic_id):
+            return TopicOffsets(dict(ends), topic_id)
         return TopicOffsets({**self.ends, **ends}, topic_id or self.topic_id)
 
 
@@ -112,14 +122,61 @@ def of_table(table: Table) -> Offsets:
     return rebuilt(table) if known is None else known
 
 
-def positions(table: Table, topic: str, low: int, high: int) -> set[tuple[int, int]]:
-    """(partition, offset) of the table's rows of a topic with low <= offset < high."""
+def snapshots_beyond(table: Table, topic: str, landed: TopicOffsets) -> set[int] | None:
+    """The newest snapshots, back to the one whose offsets of the topic are landed elsewhere too.
+
+    Offsets of another topic id end the search as well: they are of a topic that is gone.
+
+    Args:
+        landed: how far the topic is landed there, with its present id.
+
+    Returns:
+        Ids of snapshots; None where no kept snapshot is old enough.
+    """
+    found: set[int] = set()
+    for snapshot in ancestors(table):
+        text = snapshot.summary.get(SUMMARY_KEY) if snapshot.summary else None
+        if text is not None:
+            known = parse(text).get(topic, TopicOffsets())
+            other = landed.topic_id is not None and not known.may_be_of(landed.topic_id)
+            if other or all(end <= landed.ends.get(part, end) for part, end in known.ends.items()):
+                return found
+        found.add(snapshot.snapshot_id)
+    return None
+
+
+def positions(
+    table: Table, topic: str, low: int, high: int, added_by: set[int] | None = None
+) -> set[tuple[int, int]]:
+    """(partition, offset) of the table's rows of a topic with low <= offset < high.
+
+    Args:
+        added_by: only rows of files that these snapshots added; None for all.
+    """
     wanted = And(
         EqualTo(term="kafka_topic", value=topic),
         GreaterThanOrEqual(term="kafka_offset", value=low),
         LessThan(term="kafka_offset", value=high),
     )
-    rows = table.scan(row_filter=wanted, selected_fields=POSITION_COLUMNS).to_arrow()
+    scan = table.scan(row_filter=wanted, selected_fields=POSITION_COLUMNS)
+    tasks = list(scan.plan_files())
+    if added_by is not None:
+        paths = _paths_added_by(table, added_by)
+        tasks = [task for task in tasks if task.file.file_path in paths]
+    reader = ArrowScan(table.metadata, table.io, scan.projection(), scan.row_filter)
+    rows = reader.to_table(tasks)
     return set(
         zip(rows["kafka_partition"].to_pylist(), rows["kafka_offset"].to_pylist(), strict=True)
     )
+
+
+def _paths_added_by(table: Table, snapshots: set[int]) -> set[str]:
+    """The live data files that the snapshots added."""
+    current = table.current_snapshot()
+    return {
+        entry.data_file.file_path
+        for manifest in (current.manifests(table.io) if current else [])
+        if manifest.added_snapshot_id in snapshots
+        for entry in manifest.fetch_manifest_entry(table.io)
+        if entry.snapshot_id in snapshots
+    }

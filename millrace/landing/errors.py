@@ -26,7 +26,7 @@ class GateError(MillraceError):
 
     def __init__(self, dataset: str, topic: str, cause: str) -> None:
         super().__init__(
-            f"landing {dataset}: topic {topic}", cause, f"millrace landing reset {dataset}"
+            f"landing {dataset}: topic {topic}", cause, f"bin/millrace landing reset {dataset}"
         )
 
 
@@ -50,7 +50,7 @@ class TakenOverError(TransientError):
         super().__init__(
             f"landing into {names}",
             "another writer has moved the offsets; the batch is dropped and planned anew",
-            "millrace landing status",
+            "bin/millrace landing status",
         )
 
 
@@ -69,7 +69,7 @@ class LandingBehindError(MillraceError):
         super().__init__(
             "landing",
             f"after {waited_s:g} s these topics still are behind: {named}",
-            "millrace landing status",
+            "bin/millrace landing status",
         )
 
 
@@ -77,4 +77,4 @@ class NotLandingError(MillraceError):
     """No landing application runs."""
 
     def __init__(self, cause: str = "no landing application is running") -> None:
-        super().__init__("landing", cause, "millrace landing start")
+        super().__init__("landing", cause, "bin/millrace landing start")

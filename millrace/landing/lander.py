@@ -17,7 +17,7 @@ from pyiceberg.catalog import Catalog
 from millrace.contracts.model import Contract
 from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.lake.commit import UnknownResultError, delete_quietly
-from millrace.lake.offsets import positions
+from millrace.lake.offsets import TopicOffsets, positions, snapshots_beyond
 from millrace.landing import positions as plan
 from millrace.landing.errors import TableMissingError
 from millrace.landing.landed_table import LandedTable, Move
@@ -80,6 +80,9 @@ class Lander:
             )
             for topic, contract in self._contracts.items()
         }
+        for topic, contract in self._contracts.items():
+            quarantined = self._quarantine.offsets.get(topic)
+            plan.check_quarantine(contract.dataset, topic, quarantined, self._logs[topic])
 
     def unfinished(self) -> dict[str, Ranges]:
         """Ranges of a batch that died between its two commits, topic by topic."""
@@ -134,7 +137,7 @@ class Lander:
         bad = of_table.pop(QUARANTINE_TABLE, [])
         if bad:
             try:
-                self._quarantine.append(bad, moves)
+                self._quarantine.append(bad, self._never_back(moves))
             except UnknownResultError:
                 raise
             except Exception:
@@ -165,10 +168,27 @@ class Lander:
         if failures:
             raise failures[0]
 
+    def _never_back(self, moves: Mapping[str, Move]) -> dict[str, Move]:
+        """The moves of quarantine: a part of an unfinished batch leaves it ahead."""
+        result = dict(moves)
+        for topic, move in moves.items():
+            known = self._quarantine.offsets.get(topic, TopicOffsets())
+            if known.may_be_of(move.topic_id):
+                ends = {part: max(end, known.ends.get(part, 0)) for part, end in move.ends.items()}
+                result[topic] = Move(ends, move.topic_id)
+        return result
+
     def _quarantined(self, topic: str, ranges: Ranges) -> frozenset[tuple[int, int]]:
+        """What the unfinished batch quarantined.
+
+        Older rows at the same offsets are of a topic, or of the end of a log, that is gone.
+        """
+        table = self._quarantine.table
+        landed = TopicOffsets(self.starts[topic], self._logs[topic].topic_id)
         low = min(start for start, _ in ranges.values())
         high = max(end for _, end in ranges.values())
-        return frozenset(positions(self._quarantine.table, topic, low, high))
+        added_by = snapshots_beyond(table, topic, landed)
+        return frozenset(positions(table, topic, low, high, added_by))
 
     def _delete(self, files: Iterable[WrittenFile]) -> None:
         for file in files:

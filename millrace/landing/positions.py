@@ -43,7 +43,7 @@ def start_offsets(dataset: str, topic: str, landed: TopicOffsets | None, log: Lo
     """
     if landed is None or not landed.ends:
         return dict(log.begins)
-    if landed.topic_id is not None and landed.topic_id != log.topic_id:
+    if not landed.may_be_of(log.topic_id):
         cause = f"it was deleted and created again: {landed.topic_id} is now {log.topic_id}"
         raise TopicRecreatedError(dataset, topic, cause)
     starts = dict(log.begins)
@@ -65,6 +65,39 @@ def start_offsets(dataset: str, topic: str, landed: TopicOffsets | None, log: Lo
     return starts
 
 
+def check_quarantine(
+    dataset: str, topic: str, quarantined: TopicOffsets | None, log: LogState
+) -> None:
+    """Make sure that the log has what quarantine covers of it.
+
+    Raises:
+        OffsetsAheadError: the log ends before quarantine's offsets.
+    """
+    if quarantined is None or not quarantined.may_be_of(log.topic_id):
+        return
+    for partition, offset in quarantined.ends.items():
+        end = log.ends.get(partition, offset)
+        if offset > end:
+            cause = (
+                f"partition {partition} is landed up to {offset} in quarantine,"
+                f" but the log ends at {end}"
+            )
+            raise OffsetsAheadError(dataset, topic, cause)
+
+
+def agreed(landed: TopicOffsets | None, log: LogState) -> Offsets:
+    """The offsets nearest to the landed ones that the log has; its beginning for a new topic.
+
+    What is landed is never before them as long as the log has it, so nothing lands again.
+    """
+    if landed is None or not landed.may_be_of(log.topic_id):
+        return dict(log.begins)
+    return {
+        partition: max(begin, min(landed.ends.get(partition, begin), log.ends[partition]))
+        for partition, begin in log.begins.items()
+    }
+
+
 def unfinished(starts: Offsets, quarantined: TopicOffsets | None, log: LogState) -> Ranges:
     """What quarantine is ahead of the raw table by: a batch that died between its two commits.
 
@@ -72,12 +105,12 @@ def unfinished(starts: Offsets, quarantined: TopicOffsets | None, log: LogState)
     record which is judged differently the second time lands in one place only. Offsets of
     another topic id belong to a topic that is gone.
     """
-    if quarantined is None or quarantined.topic_id not in (None, log.topic_id):
+    if quarantined is None or not quarantined.may_be_of(log.topic_id):
         return {}
     return {
-        partition: (start, min(quarantined.ends[partition], log.ends[partition]))
+        partition: (start, end)
         for partition, start in starts.items()
-        if quarantined.ends.get(partition, 0) > start
+        if (end := min(quarantined.ends.get(partition, 0), log.ends[partition])) > start
     }
 
 

@@ -1,7 +1,7 @@
 """Agree with a log that has parted from its table: the one deliberate break of the chain.
 
-After the retention of a topic deleted records before they were landed, or a topic was created
-again, landing refuses to go on by itself. A reset says: go on from what the log has now. It is an
+After a topic lost records before they were landed, lost records that were landed, or was created
+again, landing refuses to go on by itself. A reset says: go on with what the log has now. It is an
 empty snapshot, so it is in the table's history and can be rolled back.
 """
 
@@ -10,27 +10,36 @@ from __future__ import annotations
 from pyiceberg.catalog import Catalog
 
 from millrace.contracts.model import Contract
+from millrace.contracts.names import QUARANTINE_TABLE
+from millrace.landing.errors import OffsetsAheadError
 from millrace.landing.landed_table import LandedTable, Move
 from millrace.landing.lander import LogStates
+from millrace.landing.positions import agreed, check_quarantine
 
 RESET_KEY = "millrace.reset"
+WRITER = "millrace landing reset"
 
 
 def reset_offsets(catalog: Catalog, contract: Contract, log_states: LogStates) -> None:
-    """Set the raw table's offsets of the contract's topic to the log's beginning.
+    """Set the offsets of the contract's topic to the nearest that the log has.
 
-    Offsets that are still in the log, of the same topic, stay as they are.
+    Of the same topic they stay as they are within the log, and move to its end where they are
+    ahead of it, in quarantine too. A topic that was created again starts at its beginning.
 
     Raises:
         TakenOverError: an application landed meanwhile.
     """
-    log = log_states([contract.topic])[contract.topic]
-    table = LandedTable(catalog, contract.raw_table, writer="millrace landing reset")
-    table.load()
-    before = table.offsets.get(contract.topic)
-    ends = dict(log.begins)
-    if before is not None and before.topic_id in (None, log.topic_id):
-        for partition, offset in before.ends.items():
-            if partition in ends and log.begins[partition] <= offset <= log.ends[partition]:
-                ends[partition] = offset
-    table.append([], {contract.topic: Move(ends, log.topic_id)}, {RESET_KEY: "true"})
+    topic = contract.topic
+    log = log_states([topic])[topic]
+    raw = LandedTable(catalog, contract.raw_table, writer=WRITER)
+    quarantine = LandedTable(catalog, QUARANTINE_TABLE, writer=WRITER)
+    raw.load()
+    quarantine.load()
+    ahead = quarantine.offsets.get(topic)
+    try:
+        check_quarantine(contract.dataset, topic, ahead, log)
+    except OffsetsAheadError:
+        move = Move(agreed(ahead, log), log.topic_id)
+        quarantine.append([], {topic: move}, {RESET_KEY: "true"})
+    move = Move(agreed(raw.offsets.get(topic), log), log.topic_id)
+    raw.append([], {topic: move}, {RESET_KEY: "true"})

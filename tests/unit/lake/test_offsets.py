@@ -17,6 +17,7 @@ from millrace.lake.offsets import (
     of_table,
     parse,
     positions,
+    snapshots_beyond,
 )
 
 ROWS = pa.schema(
@@ -87,3 +88,23 @@ def test_positions_are_those_of_the_topic_between_the_bounds(
     add(table, ("orders", 0, 4), ("orders", 1, 5), ("orders", 0, 9), ("things", 0, 5))
     table = lake_catalog.load_table("raw.things")
     assert positions(table, "orders", 4, 9) == {(0, 4), (1, 5)}
+
+
+def test_positions_can_be_those_of_the_snapshots_beyond_what_another_table_has(
+    lake_catalog: LakeCatalog, table: Table
+) -> None:
+    add(table, ("orders", 0, 4))
+    land(lake_catalog, {"orders": TopicOffsets({0: 5}, "id-1")})
+    add(lake_catalog.load_table("raw.things"), ("orders", 0, 6))
+    table = land(lake_catalog, {"orders": TopicOffsets({0: 8}, "id-1")})
+    beyond = snapshots_beyond(table, "orders", TopicOffsets({0: 5}, "id-1"))
+    assert positions(table, "orders", 0, 9, beyond) == {(0, 6)}
+    assert snapshots_beyond(table, "orders", TopicOffsets({0: 8}, "id-1")) == set()
+    assert snapshots_beyond(table, "orders", TopicOffsets({0: 0}, "id-2")) == set()
+    assert snapshots_beyond(table, "orders", TopicOffsets({0: 0}, "id-1")) is None
+
+
+def test_offsets_of_another_topic_id_replace_the_old_ones() -> None:
+    before = TopicOffsets({0: 5, 1: 7}, "id-1")
+    assert before.advanced({0: 6}, "id-1") == TopicOffsets({0: 6, 1: 7}, "id-1")
+    assert before.advanced({0: 6}, "id-2") == TopicOffsets({0: 6}, "id-2")

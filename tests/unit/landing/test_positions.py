@@ -11,7 +11,15 @@ from millrace.landing.errors import (
     OffsetsAheadError,
     TopicRecreatedError,
 )
-from millrace.landing.positions import LogState, capped, span, start_offsets, unfinished
+from millrace.landing.positions import (
+    LogState,
+    agreed,
+    capped,
+    check_quarantine,
+    span,
+    start_offsets,
+    unfinished,
+)
 
 LOG = LogState("id-1", {0: 10, 1: 0}, {0: 50, 1: 20})
 
@@ -50,7 +58,7 @@ def test_where_table_and_log_disagree_the_gate_refuses_and_names_the_remedy(
 ) -> None:
     with pytest.raises(error, match=says) as refused:
         start(landed)
-    assert refused.value.remedy == "millrace landing reset orders"
+    assert refused.value.remedy == "bin/millrace landing reset orders"
     assert not refused.value.transient
 
 
@@ -64,6 +72,24 @@ def test_quarantine_that_is_behind_or_of_a_topic_that_is_gone_leaves_nothing_unf
     assert unfinished(starts, TopicOffsets({0: 20}, "id-1"), LOG) == {}
     assert unfinished(starts, TopicOffsets({0: 40}, "id-0"), LOG) == {}
     assert unfinished(starts, None, LOG) == {}
+
+
+def test_where_the_log_ends_nothing_is_unfinished() -> None:
+    assert unfinished({0: 50, 1: 20}, TopicOffsets({0: 60, 1: 20}, "id-1"), LOG) == {}
+
+
+def test_quarantine_must_not_be_ahead_of_the_log_of_the_same_topic() -> None:
+    check_quarantine("orders", "orders", TopicOffsets({0: 50, 7: 9}, "id-1"), LOG)
+    check_quarantine("orders", "orders", TopicOffsets({0: 60}, "id-0"), LOG)
+    with pytest.raises(OffsetsAheadError, match="60 in quarantine, but the log ends at 50"):
+        check_quarantine("orders", "orders", TopicOffsets({0: 60}, "id-1"), LOG)
+
+
+def test_a_reset_goes_to_the_nearest_offsets_that_the_log_has() -> None:
+    assert agreed(TopicOffsets({0: 9, 1: 21, 2: 5}, "id-1"), LOG) == {0: 10, 1: 20}
+    assert agreed(TopicOffsets({0: 30}, "id-1"), LOG) == {0: 30, 1: 0}
+    assert agreed(TopicOffsets({0: 30}, "id-0"), LOG) == {0: 10, 1: 0}
+    assert agreed(None, LOG) == {0: 10, 1: 0}
 
 
 def test_an_unfinished_range_is_landed_in_parts_of_bounded_size() -> None:

@@ -1,0 +1,125 @@
+"""One contract's raw table and the quarantine table, and drivers that land a log into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyiceberg.table import Table
+
+from millrace.contracts.iceberg_schema import (
+    quarantine_partitioning,
+    quarantine_schema,
+    raw_partitioning,
+)
+from millrace.contracts.model import Contract, Field
+from millrace.contracts.names import QUARANTINE_TABLE
+from millrace.lake import LakeCatalog
+from millrace.landing.lander import Lander
+from millrace.landing.positions import LogState, Ranges, capped
+from millrace.landing.schemas import RegisteredSchema
+from millrace.landing.sift import RECORD_SCHEMA, LandingJob, sift_batches
+from millrace.landing.writer import WrittenFile
+
+CONTRACT = Contract(
+    "visits", "visits", "1", "", "", (Field("page", "string", required=True),), format="json"
+)
+#: Offsets 0 to 9 of partition 0; every third record lacks its field, one is a tombstone.
+VALUES: dict[int, bytes | None] = {
+    offset: b"{}" if offset % 3 == 0 else b'{"page": "p"}' for offset in range(10)
+}
+VALUES[7] = None
+BAD = [0, 3, 6, 9]
+
+
+class NoSchemas:
+    def by_id(self, schema_id: int, subject: str) -> RegisteredSchema | None:
+        return None
+
+
+class Landing:
+    """Tables of one contract, and drivers that land the log into them.
+
+    Attributes:
+        values: the log's records by offset.
+        log: what the broker says of it.
+    """
+
+    def __init__(self, catalog: LakeCatalog, folder: Path) -> None:
+        self.catalog = catalog
+        self.contract = CONTRACT
+        self.values = dict(VALUES)
+        self.log = LogState("id-1", {0: 0}, {0: len(VALUES)})
+        raw, quarantine = CONTRACT.iceberg_schema(), quarantine_schema()
+        for name, schema, spec in (
+            ("raw.visits", raw, raw_partitioning(raw)),
+            (QUARANTINE_TABLE, quarantine, quarantine_partitioning(quarantine)),
+        ):
+            location = f"file://{folder}/{name}"
+            catalog.create_table(name, schema, location=location, partition_spec=spec)
+
+    def driver(self) -> Lander:
+        lander = Lander(self.catalog, [CONTRACT], self.states, "test")
+        lander.open()
+        return lander
+
+    def states(self, topics: Iterable[str]) -> dict[str, LogState]:
+        return {"visits": self.log}
+
+    def sift(self, low: int, high: int, job: LandingJob) -> list[WrittenFile]:
+        rows: list[dict[str, object]] = [
+            {
+                "topic": "visits",
+                "partition": 0,
+                "offset": offset,
+                "timestamp": offset,
+                "value": self.values[offset],
+                "headers": [],
+            }
+            for offset in range(low, high)
+        ]
+        batch = pa.RecordBatch.from_pylist(rows, schema=RECORD_SCHEMA)
+        io = self.table("raw.visits").io
+        return list(sift_batches([batch], job, NoSchemas(), io))
+
+    def land(self, lander: Lander, high: int, ranges: dict[str, Ranges] | None = None) -> None:
+        """Land up to the offset, or the given unfinished ranges."""
+        low = lander.starts["visits"][0]
+        files = self.sift(low, high, lander.job(ranges))
+        lander.commit(ranges or {"visits": {0: (low, high)}}, files)
+
+    def die_between_the_commits(self, high: int) -> None:
+        """A driver that is gone when quarantine is committed and raw is not."""
+
+        def die(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        dying = self.driver()
+        dying._commit_raw = die  # type: ignore
+        with pytest.raises(KeyboardInterrupt):
+            self.land(dying, high)
+
+    def finish(self, lander: Lander, most: int = 100) -> None:
+        """What the application does first."""
+        while unfinished := lander.unfinished():
+            ranges = capped(unfinished["visits"], most)
+            self.land(lander, ranges[0][1], {"visits": ranges})
+
+    def table(self, name: str) -> Table:
+        return self.catalog.load_table(name)
+
+    def offsets(self, name: str) -> list[int]:
+        found: list[int] = self.table(name).scan().to_arrow()["kafka_offset"].to_pylist()
+        return sorted(found)
+
+    def holds_all_once(self, up_to: int = len(VALUES)) -> bool:
+        good = [offset for offset in range(up_to) if offset not in BAD]
+        bad = [offset for offset in BAD if offset < up_to]
+        return (self.offsets("raw.visits"), self.offsets(QUARANTINE_TABLE)) == (good, bad)
+
+
+@pytest.fixture
+def landing(lake_catalog: LakeCatalog, tmp_path: Path) -> Landing:
+    return Landing(lake_catalog, tmp_path)
