@@ -65,13 +65,12 @@ def show_times(console: Console, seconds: dict[str, float]) -> None:
 
 def show_pages(console: Console, found: list[Page]) -> None:
     """Every address of the cluster and how to log in."""
-    table = Table(title="Where to look", title_justify="left")
-    table.add_column("what")
-    for heading in ("address", "log in"):
-        table.add_column(heading, overflow="fold")
+    console.print("\n[bold]Where to look[/bold]")
     for page in found:
-        table.add_row(page.title, page.url, page.login)
-    console.print(table)
+        line = f"  {page.title:<16}{page.url}" + (f"  ({page.login})" if page.login else "")
+        # Whole on its line, so that it can be copied from a narrow terminal.
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+    console.print()
 
 
 NEXT = """[bold]What to try next[/bold]

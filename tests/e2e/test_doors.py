@@ -7,7 +7,7 @@ import socket
 import stat
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,11 +76,15 @@ def listeners(process: psutil.Process) -> Iterator[tuple[str, str, int]]:
 
 
 @pytest.fixture(scope="module")
-def watched(cluster: Settings, millrace: Any, tmp_path_factory: pytest.TempPathFactory) -> Watched:
+def watched(
+    cluster: Settings,
+    millrace: Any,
+    landing_application: Callable[[], dict[str, Any]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Watched:
     """The cluster, looked at each second while a Spark job runs beside the landing stream."""
     millrace("landing", "start")
-    before = Watched()
-    before.look(cluster.home)
+    landing = landing_application()["id"]
     seen = Watched()
     said = tmp_path_factory.mktemp("doors") / "job.txt"
     deadline = time.monotonic() + JOB_SECONDS
@@ -100,8 +104,13 @@ def watched(cluster: Settings, millrace: Any, tmp_path_factory: pytest.TempPathF
             job.kill()
             job.wait()
     assert job.returncode == 0, said.read_text()[-3000:]
-    seen.containers -= before.containers
+    seen.containers = {each for each in seen.containers if application(each) != landing}
     return seen
+
+
+def application(container: str) -> str:
+    """The application of a container: container_e1_<cluster>_<number>_<attempt>_<container>."""
+    return "_".join(["application", *container.split("_")[-4:-2]])
 
 
 def test_nothing_of_the_cluster_listens_outside_loopback(watched: Watched) -> None:
