@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 
 from millrace.cluster.tiers import tier_environment
+from millrace.errors import MillraceError
 from millrace.settings import Settings, load
 
 
@@ -51,7 +53,11 @@ def lake_environment(settings: Settings) -> dict[str, str]:
 
 def main() -> None:
     """Print the variables of the cluster as shell commands, for scripts that people call."""
-    for name, value in cluster_environment(load()).items():
+    try:
+        settings = load()
+    except MillraceError as error:
+        sys.exit(f"error: {error}")
+    for name, value in cluster_environment(settings).items():
         print(f"export {name}={shlex.quote(value)}")
 
 

@@ -32,7 +32,13 @@ def _native_only() -> None:
 
 
 @click.command()
-@click.option("--profile", "profiles", multiple=True, help="Also start this profile: history.")
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    type=click.Choice(["history"]),
+    help="Also start the services of this profile.",
+)
 @click.option("--wait", "timeout", default=_UP_SECONDS, show_default=True, help="Seconds to wait.")
 def up(profiles: tuple[str, ...], timeout: float) -> None:
     """Start every service that is not running and wait until all are healthy."""

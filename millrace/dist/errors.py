@@ -138,5 +138,5 @@ def explain(unit: str, program: str, tail: Sequence[str], log: Path) -> Millrace
             f"{AGAIN}  # when the network is back; what has arrived is kept",
         )
     return BuildError(
-        unit, f"{program} failed: {_reason(lines, TELLING)}", f"less {shlex.quote(str(log))}"
+        unit, f"{program} failed: {_reason(lines, TELLING)}", f"tail -n 60 {shlex.quote(str(log))}"
     )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from millrace import cli, settings
+from millrace.cli.cluster import up
+from millrace.cluster.compose import read_compose
 from millrace.errors import MillraceError
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "errors"
@@ -49,6 +53,30 @@ def test_a_setting_that_can_not_be_is_refused_in_these_words(
 def test_the_variable_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     error = refused(name, value, monkeypatch)
     assert (error.thing, error.remedy) == (name, f"unset {name}")
+
+
+def test_scripts_that_need_the_settings_are_told_the_same(tmp_path: Path) -> None:
+    (tmp_path / "lake").symlink_to(sys.prefix)
+    done = subprocess.run(
+        [settings.ROOT / "scripts" / "spark-submit", "--version"],
+        env={
+            "PATH": os.environ["PATH"],
+            "MILLRACE_DIST": str(tmp_path),
+            "MILLRACE_TIER": "large",
+        },
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr == (GOLDEN / "settings_tier.txt").read_text()
+
+
+def test_the_profiles_that_up_takes_are_those_of_the_compose_file() -> None:
+    services = read_compose(settings.ROOT / "docker-compose.yml", {})["services"].values()
+    known = {profile for service in services for profile in service.get("profiles", [])}
+    (option,) = (each for each in up.params if each.name == "profiles")
+    assert set(option.type.choices) == known  # type: ignore[attr-defined]
 
 
 def test_a_variable_that_is_a_whole_component_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
