@@ -31,21 +31,14 @@ from millrace.contracts.iceberg_schema import (
 )
 from millrace.contracts.names import QUARANTINE_DATASET, QUARANTINE_TABLE, VALUE_COLUMN
 from millrace.contracts.places import NAMESPACES, raw_location
+from millrace.table_properties import TABLE_PROPERTIES
 
 KEY = "millrace.key"
 #: The first landing column: a contract's new columns are placed before it.
 FIRST_LANDING_COLUMN = "kafka_topic"
 
-TABLE_PROPERTIES = {
-    "write.format.default": "parquet",
-    # Level 1 costs half the processor time of Iceberg's default 3 for 3 to 5 % more bytes.
-    "write.parquet.compression-codec": "zstd",
-    "write.parquet.compression-level": "1",
-    # Engines other than landing commit beside it: 24 of 24 concurrent commits were kept so.
-    "commit.retry.num-retries": "30",
-    # Every commit writes a metadata file, landing one every few seconds.
-    "write.metadata.delete-after-commit.enabled": "true",
-    "write.metadata.previous-versions-max": "20",
+RAW_PROPERTIES = {
+    **TABLE_PROPERTIES,
     # A landing batch belongs to one day or two: a shuffle before the write would gain nothing.
     "write.distribution-mode": "none",
 }
@@ -73,7 +66,7 @@ def raw_table(contract: Contract) -> Wanted:
     """The raw table of a contract."""
     schema = contract.iceberg_schema()
     properties = {
-        **TABLE_PROPERTIES,
+        **RAW_PROPERTIES,
         "comment": contract.description,
         "owner": contract.owner,
         "millrace.dataset": contract.dataset,
@@ -96,7 +89,7 @@ def quarantine_table() -> Wanted:
     """The table of the records that no raw table could take."""
     schema = quarantine_schema()
     properties = {
-        **TABLE_PROPERTIES,
+        **RAW_PROPERTIES,
         "comment": "Records that did not decode, validate or fit, with the reason",
         "owner": "millrace",
     }

@@ -22,7 +22,7 @@ from pyiceberg.types import (
 from millrace.apply.evolution import compare
 from millrace.apply.plan import Action, Step
 from millrace.apply.tables import (
-    TABLE_PROPERTIES,
+    RAW_PROPERTIES,
     plan_namespace,
     plan_table,
     quarantine_table,
@@ -112,7 +112,7 @@ def test_a_table_is_created_and_then_kept(visits: Contract, catalog: Any, tmp_pa
     table = catalog.load_table("raw.visits")
     assert table.schema().as_struct() == wanted.schema.as_struct()
     assert table.metadata.format_version == 2
-    assert TABLE_PROPERTIES.items() <= table.properties.items()
+    assert RAW_PROPERTIES.items() <= table.properties.items()
     assert plan_table(catalog, wanted) == Step(Action.KEEP, "table raw.visits")
     carry_out(step)  # another apply was faster
 
