@@ -95,7 +95,9 @@ class Installation:
         Another clone, or a cluster that runs, may use a complete one; an incomplete one is what a
         run left behind that never came back to it.
         """
-        wanted = {self.paths.folder(unit) for unit in (*UNITS.values(), GO)}
+        # A build stage of an image has the inputs of its own units alone.
+        known = [unit for unit in (*UNITS.values(), GO) if self.paths.has_inputs(unit)]
+        wanted = {self.paths.folder(unit) for unit in known}
         folders = cache.leftovers(self.paths.units, wanted)
         old = [folder for folder in folders if complete or cache.read_stamp(folder) is None]
         return [folder.name for folder in old if cache.remove_unlocked(folder)]

@@ -44,6 +44,10 @@ class Paths:
         """The units in the cache."""
         return self.cache / "units"
 
+    def has_inputs(self, unit: Unit) -> bool:
+        """Whether everything is there that decides a unit's content."""
+        return all((self.distribution / name).is_file() for name in unit.inputs)
+
     def folder(self, unit: Unit) -> Path:
         """A unit's folder in the cache."""
         return unit.folder(self.units, self.distribution)
