@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from millrace.errors import MillraceError
+
 #: As much of a log as a failing start writes.
 _TAIL_BYTES = 64 * 1024
+#: Lines of a log that an error shows.
+LOG_LINES = 15
 
 #: What shows where the room of the state folder has gone.
 MAKE_ROOM = 'du -sh "${MILLRACE_HOME:-.millrace}"/*  # make room, or make destroy'
@@ -98,3 +102,20 @@ def likely_cause(lines: Sequence[str]) -> Cause | None:
     """The first known cause that any of the lines shows."""
     text = "\n".join(lines)
     return next((cause for cause in KNOWN if re.search(cause.pattern, text)), None)
+
+
+class ServiceError(MillraceError):
+    """A service that can not start, with the end of its log."""
+
+
+def explain(service: str, cause: str, lines: Sequence[str]) -> ServiceError:
+    """The error of a service that ends its log with these lines."""
+    known = likely_cause(lines)
+    if known:
+        cause += f", probably because {known.meaning}"
+    shown = "".join(f"\n    {line[:300]}" for line in lines)
+    return ServiceError(
+        f"service {service}",
+        f"{cause}; the last lines of its log:{shown}",
+        known.remedy if known else f"make logs SERVICE={service}",
+    )

@@ -6,56 +6,27 @@ behind, and waits. `down` may too: it stops what answers, then sweeps.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shlex
-import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Collection, Mapping
 
-from millrace.cluster.causes import likely_cause, tail
+from millrace.cluster.causes import LOG_LINES, ServiceError, explain, tail
+from millrace.cluster.choice import NATIVE, record
 from millrace.cluster.compose import active_services, read_compose
 from millrace.cluster.health import ask
 from millrace.cluster.preflight import problems
 from millrace.cluster.process_file import process_file
+from millrace.cluster.state_folder import check_marked, close, empty, only_one
+from millrace.cluster.states import HOPELESS_RESTARTS, ProcessState, Watch
 from millrace.cluster.strays import end, members, sweep
-from millrace.cluster.supervisor import ProcessState, Supervisor
+from millrace.cluster.supervisor import Supervisor
 from millrace.environment import cluster_environment
 from millrace.errors import MillraceError
 from millrace.settings import Settings
 
-#: A service that has died this often before it was healthy is not going to start.
-_HOPELESS_RESTARTS = 3
 _POLL_SECONDS = 0.25
-_LOG_LINES = 15
 #: Airflow's parts take up to ten seconds to end their workers, one after the other.
 _STOP_SECONDS = 90.0
-_MARKER = "cluster"
-
-Watch = Callable[[Mapping[str, ProcessState]], None]
-
-
-class ServiceError(MillraceError):
-    """A service that can not start, with the end of its log."""
-
-
-@contextmanager
-def _only_one(settings: Settings) -> Iterator[None]:
-    """Let one command at a time start or stop this cluster."""
-    folder = settings.home / "supervisor"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise MillraceError(
-                "the cluster",
-                "another command is starting or stopping it",
-                "make status  # when that command has ended",
-            ) from None
-        yield
 
 
 def service_names(settings: Settings, profiles: Collection[str] = ()) -> list[str]:
@@ -75,7 +46,7 @@ def up(settings: Settings, profiles: Collection[str], timeout: float, watch: Wat
         MillraceError: preflight refused, a service can not start, or time ran out.
     """
     supervisor = Supervisor(settings)
-    with _only_one(settings):
+    with only_one(settings):
         if supervisor.is_running():
             states = supervisor.processes()
             _refuse_others(settings, states, profiles)
@@ -102,19 +73,11 @@ def _start(settings: Settings, supervisor: Supervisor, profiles: Collection[str]
     for problem in problems(settings, names):
         if not problem.is_warning:
             raise MillraceError(problem.thing, problem.cause, problem.remedy)
-    _close(settings.home)
-    (settings.home / _MARKER).write_text("The state of a Millrace cluster.\n")
+    close(settings.home)
+    record(settings.home, NATIVE)
     variables = cluster_environment(settings)
     compose = read_compose(settings.root / "docker-compose.yml", variables)
     supervisor.start(process_file(compose, variables, profiles))
-
-
-def _close(home: Path) -> None:
-    """Make the state folder and keep the machine's other users out of it."""
-    home.mkdir(parents=True, exist_ok=True)
-    # Not another user's: PostgreSQL under root is root without its rights, and would be out, too.
-    if home.stat().st_uid == os.getuid():
-        home.chmod(0o700)
 
 
 def _wait(settings: Settings, supervisor: Supervisor, timeout: float, watch: Watch) -> list[str]:
@@ -133,7 +96,7 @@ def _wait(settings: Settings, supervisor: Supervisor, timeout: float, watch: Wat
         for state in states.values():
             restarts = state.restarts - before.get(state.name, 0)
             failed = state.status in ("Completed", "Error") and not state.is_settled
-            if (failed or restarts >= _HOPELESS_RESTARTS) and not state.is_settled:
+            if (failed or restarts >= HOPELESS_RESTARTS) and not state.is_settled:
                 raise _explain(settings, state, "could not be started")
         if time.monotonic() > deadline:
             late = states[_unhealthy(settings, states)[0]]
@@ -150,16 +113,8 @@ def _unhealthy(settings: Settings, states: Mapping[str, ProcessState]) -> list[s
 
 
 def _explain(settings: Settings, state: ProcessState, cause: str) -> ServiceError:
-    lines = tail(settings.home / "logs" / f"{state.name}.log", _LOG_LINES)
-    known = likely_cause(lines)
-    if known:
-        cause += f", probably because {known.meaning}"
-    shown = "".join(f"\n    {line[:300]}" for line in lines)
-    return ServiceError(
-        f"service {state.name}",
-        f"{cause}; the last lines of its log:{shown}",
-        known.remedy if known else f"make logs SERVICE={state.name}",
-    )
+    lines = tail(settings.home / "logs" / f"{state.name}.log", LOG_LINES)
+    return explain(state.name, cause, lines)
 
 
 def down(settings: Settings) -> int:
@@ -169,7 +124,7 @@ def down(settings: Settings) -> int:
     the rest in reverse order of dependence.
     """
     supervisor = Supervisor(settings)
-    with _only_one(settings):
+    with only_one(settings):
         if supervisor.is_running():
             for service in ("nodemanager", "resourcemanager"):
                 supervisor.stop_service(service)
@@ -184,18 +139,6 @@ def destroy(settings: Settings) -> None:
     Raises:
         MillraceError: the folder is not the state of a cluster.
     """
-    home = settings.home
-    if not home.exists():
-        raise MillraceError(str(home), "there is no state folder", "make up")
-    if not (home / _MARKER).is_file() or home in (settings.root, settings.root.home()):
-        cause = "is not the state folder of a Millrace cluster: nothing was deleted"
-        remedy = "unset MILLRACE_HOME  # or set it to the state folder"
-        raise MillraceError(str(home), cause, remedy)
+    check_marked(settings)
     down(settings)
-    for entry in home.iterdir():
-        if entry.name in ("dist", _MARKER):
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
+    empty(settings.home)

@@ -11,8 +11,9 @@ import psutil
 
 from millrace.cluster.health import ask
 from millrace.cluster.ports import ports_of
+from millrace.cluster.states import health
 from millrace.cluster.strays import Member, members
-from millrace.cluster.supervisor import ProcessState, Supervisor
+from millrace.cluster.supervisor import Supervisor
 from millrace.settings import Settings
 
 _MIB = 2**20
@@ -86,17 +87,6 @@ def status(settings: Settings) -> ClusterStatus:
         for name, state in states.items()
     )
     return ClusterStatus(services, tuple(_applications(found)))
-
-
-def health(state: ProcessState, answers: bool = True) -> str:
-    """`healthy`, `starting`, `done` (a one-shot), `waiting` (for another) or `failed`."""
-    if state.is_settled and answers:
-        return "healthy" if state.has_probe else "done"
-    if state.status in ("Pending", "Launching"):
-        return "waiting"
-    if state.status in ("Running", "Launched"):
-        return "starting"
-    return "failed" if state.status in ("Completed", "Error", "Skipped") else "restarting"
 
 
 def _memory_of_tree(pid: int) -> int:

@@ -16,12 +16,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from millrace.cluster.states import ProcessState
 from millrace.errors import MillraceError
 from millrace.settings import Settings
 
@@ -31,26 +31,6 @@ _START_SECONDS = 10
 #: What a service may take from the caller's shell. Anything else would make a cluster depend on
 #: where it was started: PYTHONPATH, JAVA_TOOL_OPTIONS, another Airflow's settings.
 _INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR")
-
-
-@dataclass(frozen=True)
-class ProcessState:
-    """One service as the supervisor sees it."""
-
-    name: str
-    status: str
-    health: str
-    restarts: int
-    exit_code: int
-    pid: int
-    has_probe: bool
-
-    @property
-    def is_settled(self) -> bool:
-        """Healthy, or a one-shot that has done its work."""
-        if self.status == "Completed":
-            return self.exit_code == 0 and not self.has_probe
-        return self.status == "Running" and self.has_probe and self.health == "Ready"
 
 
 class _SocketConnection(http.client.HTTPConnection):

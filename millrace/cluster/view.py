@@ -10,9 +10,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from millrace.cluster.lifecycle import Watch
-from millrace.cluster.status import ClusterStatus, health
-from millrace.cluster.supervisor import ProcessState
+from millrace.cluster.states import ProcessState, Watch, health
+from millrace.cluster.status import ClusterStatus
 
 _COLOURS = {"healthy": "green", "done": "green", "failed": "red", "restarting": "red"}
 

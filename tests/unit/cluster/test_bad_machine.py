@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from millrace.cli import cluster as commands
 from millrace.cluster import lifecycle, preflight
 from millrace.cluster.preflight import Problem
-from millrace.cluster.supervisor import ProcessState, Supervisor
+from millrace.cluster.states import ProcessState
+from millrace.cluster.supervisor import Supervisor
 from millrace.errors import MillraceError
 from millrace.settings import Settings
 

@@ -9,8 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from millrace.cluster import lifecycle
-from millrace.cluster.status import health
-from millrace.cluster.supervisor import ProcessState, Supervisor
+from millrace.cluster.causes import ServiceError
+from millrace.cluster.state_folder import close
+from millrace.cluster.states import ProcessState, health
+from millrace.cluster.supervisor import Supervisor
 from millrace.errors import MillraceError
 from millrace.settings import ROOT, Settings
 
@@ -63,7 +65,7 @@ def test_a_service_that_keeps_dying_is_named_with_its_log_and_the_cause(
     log.parent.mkdir(parents=True)
     log.write_text("INFO starting\nERROR No space left on device\n")
     dying = state("kafka", health="Not Ready", restarts=3, status="Restarting")
-    with pytest.raises(lifecycle.ServiceError) as caught:
+    with pytest.raises(ServiceError) as caught:
         waited(settings, monkeypatch, state("kafka", health="Not Ready"), dying)
     assert caught.value.thing == "service kafka"
     assert "probably because the disk is full" in caught.value.cause
@@ -73,7 +75,7 @@ def test_a_service_that_keeps_dying_is_named_with_its_log_and_the_cause(
 
 def test_a_failed_one_shot_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = state("lake-init", status="Completed", exit_code=1, has_probe=False, health="-")
-    with pytest.raises(lifecycle.ServiceError, match="service lake-init: could not be started"):
+    with pytest.raises(ServiceError, match="service lake-init: could not be started"):
         waited(settings, monkeypatch, failed)
 
 
@@ -81,7 +83,7 @@ def test_a_service_that_only_looks_healthy_is_waited_for(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The supervisor remembers the health of a process that has been started again since."""
-    with pytest.raises(lifecycle.ServiceError, match="was not healthy within"):
+    with pytest.raises(ServiceError, match="was not healthy within"):
         waited(settings, monkeypatch, state("kafka"), ok=False)
 
 
@@ -117,7 +119,7 @@ def test_up_leaves_the_services_of_a_profile_running(
 def test_the_state_folder_is_its_owners_alone(tmp_path: Path) -> None:
     for home in (tmp_path / "new" / "state", tmp_path / "old"):
         (tmp_path / "old").mkdir(mode=0o755, exist_ok=True)
-        lifecycle._close(home)
+        close(home)
         assert home.stat().st_mode & 0o777 == 0o700
 
 

@@ -1,0 +1,1 @@
+"""The cluster as containers: the same compose file, run by Docker Compose."""

@@ -1,0 +1,144 @@
+"""Speaks to the container engine through its own client, and tells why it can not.
+
+The client is found on PATH and honours DOCKER_HOST, DOCKER_CONFIG and its contexts. Needs the
+standard library alone: `make install` asks for the engine before anything is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from millrace.errors import MillraceError
+
+#: BuildKit with secrets and cache mounts; the oldest engine that was tested.
+OLDEST_ENGINE = (20, 10)
+OLDEST_COMPOSE = (2, 0)
+_ANSWER_SECONDS = 20.0
+_NATIVE = "make up RUNTIME=native"
+
+
+class EngineError(MillraceError):
+    """The engine, or a part of its client, is missing, closed or too old."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine that answers, with a Compose that is new enough."""
+
+    version: str
+    compose: str
+    memory_mib: int
+    #: Whether its containers share this machine's memory and ports.
+    is_here: bool
+
+
+def call(
+    *arguments: str,
+    timeout: float | None = 120.0,
+    data: bytes | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `docker ARGUMENTS...`, whatever its exit code is.
+
+    Raises:
+        EngineError: there is no client, or no answer in time.
+    """
+    try:
+        return subprocess.run(
+            [client(), *arguments],
+            stdin=None if data is not None else subprocess.DEVNULL,
+            input=data,
+            capture_output=True,
+            timeout=timeout,
+            env=dict(environment) if environment is not None else None,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        cause = f"`docker {arguments[0]}` has no answer after {timeout:.0f} s"
+        raise EngineError("the container engine", cause, "sudo systemctl restart docker") from None
+
+
+def ask(*arguments: str, timeout: float | None = 120.0) -> str:
+    """What `docker ARGUMENTS...` prints.
+
+    Raises:
+        EngineError: it failed.
+    """
+    done = call(*arguments, timeout=timeout)
+    if done.returncode:
+        raise explain(done.stderr.decode(errors="replace"), " ".join(arguments[:2]))
+    return done.stdout.decode(errors="replace")
+
+
+def client() -> str:
+    """The client's path.
+
+    Raises:
+        EngineError: it is not installed.
+    """
+    found = shutil.which("docker")
+    if not found:
+        remedy = f"{_NATIVE}  # or install Docker Engine and its Compose plugin"
+        raise EngineError("docker", "there is no such command on PATH", remedy)
+    return found
+
+
+def explain(said: str, command: str) -> EngineError:
+    """What the client's message means, and what mends it."""
+    last = said.strip().splitlines()[-1] if said.strip() else "it said nothing"
+    where = os.environ.get("DOCKER_HOST") or "its default socket"
+    if "permission denied" in said.lower() and "connect" in said:
+        cause = f"{where} is closed to this user"
+        remedy = 'sudo usermod -aG docker "$USER"  # then log in again'
+        return EngineError("the container engine", cause, remedy)
+    if re.search(r"Cannot connect|no such host|connection refused|dial (unix|tcp)", said, re.I):
+        cause = f"nothing answers at {where}"
+        remedy = f"sudo systemctl start docker  # or {_NATIVE}"
+        return EngineError("the container engine", cause, remedy)
+    if "no space left on device" in said:
+        return EngineError("the container engine", last, "docker system df  # make room there")
+    return EngineError(f"docker {command}", last[:500], "make doctor")
+
+
+def find_engine() -> Engine:
+    """The engine and its Compose.
+
+    Raises:
+        EngineError: one of them is missing, closed to this user, or too old.
+    """
+    answer = json.loads(ask("info", "--format", "{{json .}}", timeout=_ANSWER_SECONDS))
+    # Some clients end with 0 where no server answered.
+    if errors := answer.get("ServerErrors"):
+        raise explain("\n".join(errors), "info")
+    version = str(answer.get("ServerVersion", ""))
+    if _numbers(version) < OLDEST_ENGINE:
+        wanted = ".".join(map(str, OLDEST_ENGINE))
+        cause = f"it is version {version or 'unknown'}, {wanted} is the oldest that can run this"
+        raise EngineError("the container engine", cause, f"{_NATIVE}  # or upgrade Docker")
+    memory = int(answer.get("MemTotal", 0)) // 2**20
+    return Engine(version, _compose(), memory, answer.get("Name") == socket.gethostname())
+
+
+def _compose() -> str:
+    done = call("compose", "version", "--short", timeout=_ANSWER_SECONDS)
+    version = done.stdout.decode(errors="replace").strip()
+    if done.returncode or not version:
+        remedy = f"sudo apt-get install docker-compose-plugin  # or {_NATIVE}"
+        raise EngineError("Docker Compose", "`docker compose` is not installed", remedy)
+    if _numbers(version) < OLDEST_COMPOSE:
+        cause = f"it is version {version}, the cluster needs {OLDEST_COMPOSE[0]} or later"
+        remedy = f"sudo apt-get install docker-compose-plugin  # or {_NATIVE}"
+        raise EngineError("Docker Compose", cause, remedy)
+    return version
+
+
+def _numbers(version: str) -> tuple[int, int]:
+    found = re.match(r"v?(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
