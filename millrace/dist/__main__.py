@@ -50,7 +50,7 @@ def show(installation: Installation) -> None:
         target = installation.present(unit)
         stamp = cache.read_stamp(installation.paths.folder(unit))
         if target is None:
-            state = "missing"
+            state = "optional" if unit.optional else "missing"
         elif stamp is None:
             state = str(target)
         else:

@@ -15,6 +15,7 @@ from millrace.dist.progress import Progress
 VERSION = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
 REQUIRED = re.compile(r"^go (\d+)\.(\d+)(?:\.(\d+))?$", re.MULTILINE)
 DOWNLOADING = re.compile(r"^go: downloading (\S+) (\S+)$")
+PINNED = re.compile(r"^require \S+ (v\S+)$", re.MULTILINE)
 IMPORTED = re.compile(r'^import _ "([^"]+)"$', re.MULTILINE)
 
 Version = tuple[int, ...]
@@ -24,13 +25,11 @@ def _version(match: re.Match[str]) -> Version:
     return tuple(int(part or 0) for part in match.groups())
 
 
-def required(modules: Sequence[Path]) -> Version:
-    """The lowest Go that all these modules accept, from their go.mod."""
-    return max(
-        _version(match)
-        for module in modules
-        if (match := REQUIRED.search((module / "go.mod").read_text()))
-    )
+def required(module: Path) -> Version:
+    """The lowest Go that a module accepts, from its go.mod."""
+    match = REQUIRED.search((module / "go.mod").read_text())
+    assert match, module
+    return _version(match)
 
 
 def machine_go(lowest: Version) -> str | None:
@@ -49,24 +48,36 @@ def machine_go(lowest: Version) -> str | None:
 class Go:
     """Builds programs and counts what `go` downloads for them."""
 
-    def __init__(self, runner: Runner, progress: Progress, find: Callable[[], str]) -> None:
+    def __init__(self, runner: Runner, progress: Progress, find: Callable[[Path], str]) -> None:
         self.runner = runner
         self.progress = progress
         self.find = find
         self.downloaded = 0
 
-    def build(self, unit: str, module: Path, binary: Path, keep: Sequence[int]) -> None:
-        """Build the program that a module's tools.go imports."""
-        go = self.find()
+    def build(
+        self, unit: str, module: Path, binary: Path, keep: Sequence[int], version_in: str = ""
+    ) -> None:
+        """Build the program that a module's tools.go imports.
+
+        Args:
+            unit: for whom.
+            module: the folder of go.mod, go.sum and tools.go.
+            binary: the file to make.
+            keep: descriptors that the compiler inherits.
+            version_in: a variable of the program that is set to the version in go.mod.
+        """
+        go = self.find(module)
         imported = IMPORTED.search((module / "tools.go").read_text())
         assert imported, module
+        pinned = PINNED.search((module / "go.mod").read_text())
+        stamp = f" -X {version_in}={pinned[1]}" if version_in and pinned else ""
         nice = shutil.which("nice")
         command = [
             # Behind the downloads: what these feed (units, archives) is waited for by more.
             *([nice, "-n", "10"] if nice else []),
             *(go, "build", "-mod=readonly", "-trimpath", "-buildvcs=false"),
             # Without what only a debugger reads: a seventh of the compiler's time.
-            *("-gcflags=all=-dwarf=false", "-ldflags=-s -w"),
+            *("-gcflags=all=-dwarf=false", f"-ldflags=-s -w{stamp}"),
             *("-v", "-o", str(binary), imported[1]),
         ]
         built, fetched = 0, []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +26,8 @@ class Unit:
         needs: units that must be complete before it can be assembled.
         inner: the folder inside the cached one that is linked.
         recipe: changed when the code makes this unit differently from the same inputs.
+        optional: made only when it is asked for by name.
+        version_in: the variable of a Go program that the linker sets to the module's version.
     """
 
     name: str
@@ -37,6 +39,8 @@ class Unit:
     needs: tuple[str, ...] = ()
     inner: str = "."
     recipe: str = ""
+    optional: bool = False
+    version_in: str = ""
 
     def folder(self, units: Path, distribution: Path) -> Path:
         """Where it is or will be in the cache."""
@@ -63,6 +67,12 @@ def _go(name: str, about: str, binary: str, megabytes: int) -> Unit:
     return Unit(name, "go", about, inputs, f"bin/{binary}", megabytes)
 
 
+def _docker_plugin(name: str, megabytes: int, version_in: str) -> Unit:
+    """A plugin of the Docker client, for a machine whose engine came without it."""
+    unit = _go(name, f"docker {name}, where the machine has none", f"docker-{name}", megabytes)
+    return replace(unit, optional=True, version_in=version_in)
+
+
 def _python(name: str, about: str, probe: str, megabytes: int) -> Unit:
     return Unit(name, "python", about, (f"python/{name}.txt",), probe, megabytes)
 
@@ -84,6 +94,8 @@ UNITS: dict[str, Unit] = {
         _maven("kafka", "Kafka 4.3", "jars", 120),
         _maven("spark", "Spark's jars with Iceberg's", "jars", 700, "lake"),
         _maven("registry", "Apicurio Registry 3.3", "quarkus-run.jar", 180),
+        _docker_plugin("compose", 35, "github.com/docker/compose/v5/internal.Version"),
+        _docker_plugin("buildx", 75, "github.com/docker/buildx/version.Version"),
     )
 }
 
@@ -92,7 +104,9 @@ GO = Unit("go", "program", "Go, to build with", ("python/go.txt",), "go/bin/go",
 
 
 def choose(names: list[str]) -> list[Unit]:
-    """The units of these names with those they need, in the table's order; none means all.
+    """The units of these names with those they need, in the table's order.
+
+    No name means all but the optional ones.
 
     Raises:
         UnknownUnitError: a name is not in the table.
@@ -104,7 +118,7 @@ def choose(names: list[str]) -> list[Unit]:
                 f"there is no such unit; there are {', '.join(UNITS)}",
                 "python3 -m millrace.dist --list",
             )
-    wanted = set(names or UNITS)
+    wanted = set(names or (unit.name for unit in UNITS.values() if not unit.optional))
     for unit in reversed(UNITS.values()):
         if unit.name in wanted:
             wanted.update(unit.needs)

@@ -189,7 +189,7 @@ class Workshop:
                 leave_vector_module_out(folder / unit.inner)
         elif unit.kind == "go":
             module = distribution / "go" / unit.name
-            self.go.build(unit.name, module, folder / unit.probe, keep)
+            self.go.build(unit.name, module, folder / unit.probe, keep, unit.version_in)
         else:
             self.progress.doing(unit.name, "assembling")
             ASSEMBLE[unit.name](files, folder)
@@ -197,11 +197,9 @@ class Workshop:
                 jars = self.paths.folder(UNITS["lake"]) / PYSPARK_JARS
                 archives.place(sorted(jars.glob("*.jar")), folder / "jars")
 
-    def _find_go(self) -> str:
-        """The machine's Go, or PyPI's."""
-        names = [unit.name for unit in UNITS.values() if unit.kind == "go"]
-        modules = [self.paths.distribution / "go" / name for name in names]
-        if go := golang.machine_go(golang.required(modules)):
+    def _find_go(self, module: Path) -> str:
+        """The machine's Go where a module accepts it, or PyPI's."""
+        if go := golang.machine_go(golang.required(module)):
             return go
         self.make_one(GO)
         return str(self.paths.folder(GO) / GO.probe)

@@ -17,6 +17,7 @@ import pytest
 from millrace.dist import archives, golang
 from millrace.dist.java import JAVA_17, JAVA_25, Runtimes
 from millrace.dist.java_for_spark import leave_vector_module_out
+from millrace.dist.units import UNITS
 
 Repository = Any  # of conftest.py
 Pack = Callable[..., bytes]
@@ -127,12 +128,20 @@ def test_a_go_program_is_built_from_its_module(repository: Repository) -> None:
     assert build.endswith("x.org/y")
 
 
+def test_a_program_that_is_told_its_version_is_told_the_pinned_one(repository: Repository) -> None:
+    go_mod = repository.root / "distribution" / "go" / "compose" / "go.mod"
+    go_mod.write_text("module x\n\ngo 1.25.0\n\nrequire x.org/y v5.5.1\n")
+    assert repository.run("compose").returncode == 0
+    (build,) = [call for call in repository.calls if call.startswith("go build")]
+    assert f"-X {UNITS['compose'].version_in}=v5.5.1" in build
+
+
 def test_a_go_older_than_a_module_asks_for_does_not_do(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(repository.tools))
     modules = repository.root / "distribution" / "go"
-    assert golang.required([modules / "objectstore"]) == (1, 25, 0)
+    assert golang.required(modules / "objectstore") == (1, 25, 0)
     assert golang.machine_go((1, 26, 3)) == str(repository.tools / "go")
     assert golang.machine_go((1, 27, 0)) is None
     (repository.tools / "go").unlink()

@@ -137,7 +137,8 @@ def test_an_environment_whose_interpreter_went_away_is_missing(repository: Repos
 
 def test_a_unit_brings_those_it_needs_in_the_order_of_the_table() -> None:
     assert [unit.name for unit in choose(["spark"])] == ["lake", "spark"]
-    assert [unit.name for unit in choose([])] == list(UNITS)
+    assert [unit.name for unit in choose([])] == [n for n, u in UNITS.items() if not u.optional]
+    assert [unit.name for unit in choose(["buildx", "compose"])] == ["compose", "buildx"]
     with pytest.raises(UnknownUnitError):
         choose(["sparc"])
 
