@@ -49,12 +49,31 @@ class NameNode(Service):
 
 
 class DataNode(Service):
-    """HDFS data: transfer, WebHDFS, its internal proxy, remote calls."""
+    """HDFS data: transfer, WebHDFS, its internal proxy, remote calls.
+
+    `redirects` is for WebHDFS clients inside a network of containers, where a DataNode is not
+    found under the name it advertises: `advertised:port=real:port`, a comma between two.
+    """
 
     port: int = 9866
     http_port: int = 9864
     proxy_port: int = 9865
     ipc_port: int = 9867
+    redirects: str = ""
+
+
+class SecondDataNode(Service):
+    """The second DataNode of the profile `scale`."""
+
+    port: int = 9876
+    http_port: int = 9874
+
+
+class ThirdDataNode(Service):
+    """The third DataNode of the profile `scale`."""
+
+    port: int = 9886
+    http_port: int = 9884
 
 
 class ResourceManager(Service):

@@ -28,7 +28,9 @@ from millrace.services import (
     Postgres,
     Registry,
     ResourceManager,
+    SecondDataNode,
     Service,
+    ThirdDataNode,
     Trino,
 )
 
@@ -70,6 +72,8 @@ class Settings(BaseSettings):
     registry: Registry = Registry()
     namenode: NameNode = NameNode()
     datanode: DataNode = DataNode()
+    datanode_2: SecondDataNode = SecondDataNode()
+    datanode_3: ThirdDataNode = ThirdDataNode()
     resourcemanager: ResourceManager = ResourceManager()
     nodemanager: NodeManager = NodeManager()
     metastore: Metastore = Metastore()

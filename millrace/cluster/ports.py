@@ -13,7 +13,12 @@ import psutil
 from millrace.settings import Settings
 
 #: The settings of one component are the ports of one service, of the same name but for these.
-_SERVICES = {"airflow": "airflow-apiserver", "history": "history-server"}
+_SERVICES = {
+    "airflow": "airflow-apiserver",
+    "history": "history-server",
+    "datanode_2": "datanode-2",
+    "datanode_3": "datanode-3",
+}
 #: Set so that another Airflow on the machine is never asked for a log; nothing listens there.
 _SILENT = {("airflow", "worker_log_port"), ("airflow", "triggerer_log_port")}
 

@@ -17,7 +17,7 @@ from pyiceberg.io import (
 )
 
 from millrace.lake.hive import LakeCatalog
-from millrace.lake.io import HDFS_URL, HDFS_USER
+from millrace.lake.io import HDFS_REDIRECTS, HDFS_URL, HDFS_USER
 from millrace.settings import Settings, load
 
 CATALOG = "iceberg"
@@ -30,6 +30,7 @@ def io_properties(settings: Settings) -> dict[str, str]:
         PY_IO_IMPL: FILE_IO,
         HDFS_URL: settings.namenode.web_url,
         HDFS_USER: "millrace",
+        HDFS_REDIRECTS: settings.datanode.redirects,
         S3_ENDPOINT: settings.objectstore.url,
         S3_REGION: settings.objectstore.region,
         S3_ACCESS_KEY_ID: settings.secret("objectstore-access-key"),

@@ -7,8 +7,9 @@ catalog and enters no table.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from fsspec.implementations.webhdfs import WebHDFile, WebHDFS
@@ -20,6 +21,7 @@ from millrace.lake.errors import HdfsUnreachableError
 
 HDFS_URL = "millrace.hdfs.url"
 HDFS_USER = "millrace.hdfs.user"
+HDFS_REDIRECTS = "millrace.hdfs.redirects"
 #: The name service; what stands behind it is configuration.
 HDFS_NAME = "hdfs://millrace"
 
@@ -31,13 +33,24 @@ STARTING = ("startup mode", "safe mode", "StandbyException")
 OCTETS = {"content-type": "application/octet-stream"}
 
 
-class _Impatient(HTTPAdapter):
-    """An HTTP adapter that never waits without a limit."""
+class _Door(HTTPAdapter):
+    """An HTTP adapter that never waits without a limit, and knows where a DataNode really is.
+
+    The addresses are replaced here and not by fsspec's `data_proxy`, which does not see the
+    redirects that the HTTP library follows by itself.
+    """
+
+    def __init__(self, redirects: Mapping[str, str]) -> None:
+        super().__init__()
+        self._redirects = redirects
 
     def send(self, request: Any, **arguments: Any) -> Any:  # type: ignore[override]
         """Send with the module's timeouts where the caller gave none."""
         if arguments.get("timeout") is None:
             arguments["timeout"] = TIMEOUT_S
+        address = urlsplit(request.url)
+        if real := self._redirects.get(address.netloc):
+            request.url = urlunsplit(address._replace(netloc=real))
         return super().send(request, **arguments)
 
 
@@ -79,7 +92,7 @@ class _HdfsFile(WebHDFile):  # type: ignore[misc]
 
     def _put(self, operation: str, method: str, **arguments: str) -> None:
         redirect = self.fs._call(operation, method, self.path, redirect=False, **arguments)
-        address = self.fs._apply_proxy(redirect.headers["Location"])
+        address = redirect.headers["Location"]
         with _Reaching(address.partition("?")[0]):
             answer = self.fs.session.request(
                 method, address, data=self.buffer.getvalue(), headers=OCTETS
@@ -105,12 +118,21 @@ def _refuse_errors(answer: Any, request: str) -> None:
 
 
 class LakeWebHdfs(WebHDFS):  # type: ignore[misc]
-    """WebHDFS with time limits and one-request small files."""
+    """WebHDFS with time limits and one-request small files.
+
+    Args:
+        host: the NameNode's.
+        redirects: advertised `host:port` of a DataNode to the real one.
+    """
+
+    def __init__(self, host: str, redirects: Mapping[str, str], **arguments: Any) -> None:
+        self._redirects = dict(redirects)
+        super().__init__(host, **arguments)
 
     def _connect(self) -> None:
         super()._connect()
         for scheme in ("http://", "https://"):
-            self.session.mount(scheme, _Impatient())
+            self.session.mount(scheme, _Door(self._redirects))
 
     def _call(self, *arguments: Any, **named: Any) -> Any:
         with _Reaching(self.url):
@@ -121,17 +143,21 @@ class LakeWebHdfs(WebHDFS):  # type: ignore[misc]
         return _HdfsFile(self, self._strip_protocol(path), mode=mode, tempdir="/tmp", **arguments)  # noqa: S108
 
 
-def hdfs(url: str, user: str) -> LakeWebHdfs:
+def hdfs(url: str, user: str, redirects: str = "") -> LakeWebHdfs:
     """The file system behind `hdfs://millrace`.
 
     Args:
         url: `http://host:port` of the NameNode's web page.
         user: who acts.
+        redirects: `advertised:port=real:port` of each DataNode that is not found where the
+            NameNode sends a client, a comma between two.
     """
     address = urlsplit(url)
+    pairs = (pair.partition("=") for pair in redirects.split(",") if pair)
     # An instance of our own: fsspec's cache would share one HTTP session between threads.
     return LakeWebHdfs(
-        address.hostname,
+        address.hostname or "",
+        {advertised: real for advertised, _, real in pairs},
         port=address.port,
         user=user,
         use_https=address.scheme == "https",
@@ -148,7 +174,9 @@ class LakeFileIO(FsspecFileIO):
 
 
 def _hdfs_of(properties: Properties) -> LakeWebHdfs:
-    return hdfs(properties[HDFS_URL], properties[HDFS_USER])
+    return hdfs(
+        properties[HDFS_URL], properties[HDFS_USER], properties.get(HDFS_REDIRECTS, "")
+    )
 
 
-__all__ = ["HDFS_NAME", "HDFS_URL", "HDFS_USER", "LakeFileIO", "LakeWebHdfs", "hdfs"]
+__all__ = ["HDFS_NAME", "HDFS_REDIRECTS", "HDFS_URL", "HDFS_USER", "LakeFileIO", "LakeWebHdfs", "hdfs"]

@@ -43,7 +43,9 @@ class Control:
     """The control folder."""
 
     def __init__(self, settings: Settings) -> None:
-        self._hdfs: LakeWebHdfs = hdfs(settings.namenode.web_url, "millrace")
+        self._hdfs: LakeWebHdfs = hdfs(
+            settings.namenode.web_url, "millrace", settings.datanode.redirects
+        )
 
     def ask_to_stop(self) -> None:
         """Leave the marker."""
