@@ -67,4 +67,5 @@ def active_services(
 
 def is_one_shot(service: Mapping[str, Any]) -> bool:
     """Whether a service ends by itself when its work is done."""
-    return service.get("restart") in (None, "no", "on-failure")
+    restart, _, _ = service.get("restart", "no").partition(":")
+    return restart in ("no", "on-failure")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from millrace.cluster.compose import active_services, is_one_shot
+from millrace.errors import MillraceError
 
 _CONDITIONS = {
     "service_started": "process_started",
@@ -22,9 +23,6 @@ _CONDITIONS = {
     "service_completed_successfully": "process_completed_successfully",
 }
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
-
-#: A one-shot that fails is tried again this often, then `up` reports it.
-ONE_SHOT_RETRIES = 3
 
 
 def process_file(
@@ -41,6 +39,7 @@ def process_file(
     """
     native = compose.get("x-millrace", {}).get("environment", {})
     services = active_services(compose, profiles)
+    _refuse_what_only_docker_has(services)
     return {
         "version": "0.5",
         "is_strict": True,
@@ -53,6 +52,16 @@ def process_file(
             for name, service in services.items()
         },
     }
+
+
+def _refuse_what_only_docker_has(services: Mapping[str, Mapping[str, Any]]) -> None:
+    for name, service in services.items():
+        if service.get("x-millrace", {}).get("runtime") == "docker":
+            profile = service["profiles"][0]
+            cause = f"{name} runs in Docker only: natively it would share its one host"
+            raise MillraceError(
+                f"profile {profile}", cause, f"make up RUNTIME=docker PROFILE={profile}"
+            )
 
 
 def _process(name: str, service: Mapping[str, Any], native: Mapping[str, str]) -> dict[str, Any]:
@@ -97,17 +106,20 @@ def _process(name: str, service: Mapping[str, Any], native: Mapping[str, str]) -
 
 def _availability(service: Mapping[str, Any]) -> dict[str, Any]:
     if is_one_shot(service):
-        restart = "on_failure" if service.get("restart") == "on-failure" else "no"
-        return {"restart": restart, "backoff_seconds": 1, "max_restarts": ONE_SHOT_RETRIES}
+        policy, _, retries = service.get("restart", "no").partition(":")
+        restart = policy.replace("-", "_")
+        return {"restart": restart, "backoff_seconds": 1, "max_restarts": int(retries or 0)}
     return {"restart": "always", "backoff_seconds": 2}
 
 
 def _probe(check: Mapping[str, Any], root: str) -> dict[str, Any]:
+    # The supervisor knows no period of grace: a start may fail that many probes more.
+    grace = seconds(check.get("start_period", "0s")) // seconds(check["interval"])
     return {
         "exec": {"command": probe_command(check), "working_dir": root},
         "period_seconds": seconds(check["interval"]),
         "timeout_seconds": seconds(check["timeout"]),
-        "failure_threshold": check["retries"],
+        "failure_threshold": grace + check["retries"],
     }
 
 
