@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "status": ("millrace.cli.cluster", "status", "health, memory and ports of every service"),
     "logs": ("millrace.cli.cluster", "logs", "the last lines of a service's log"),
     "doctor": ("millrace.cli.cluster", "doctor", "check this machine and the cluster"),
+    "build": ("millrace.cli.cluster", "build", "build the images of the Docker runtime"),
     "destroy": ("millrace.cli.cluster", "destroy", "delete the cluster's data (asks first)"),
     "datasets": ("millrace.cli.contracts", "datasets", "list the datasets that have a contract"),
     "validate": ("millrace.cli.contracts", "validate", "check every contract"),

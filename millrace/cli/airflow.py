@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from millrace.cluster.runtime import collect
 from millrace.errors import MillraceError
 from millrace.orchestration.client import Airflow, Task
 from millrace.orchestration.follow import Observer, Run, failure, follow, start
@@ -45,6 +46,7 @@ def run(dag_id: str, follows: bool, conf: str) -> None:
         return
     console = Console()
     watch(airflow, started, console)
+    collect(settings)
     if started.state != "success":
         raise failure(airflow, started)
     if dag_id == PIPELINE:

@@ -1,34 +1,33 @@
-"""The commands of the cluster: up, down, status, logs, doctor, destroy."""
+"""The commands of the cluster: up, down, status, logs, doctor, destroy, build."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import time
-from pathlib import Path
 
 import click
 from rich.console import Console
 
-from millrace.cluster import lifecycle
-from millrace.cluster.causes import tail
+from millrace.cluster.docker.build import build as build_images
+from millrace.cluster.docker.project import OVERLAYS, PROFILES
 from millrace.cluster.pages import pages
-from millrace.cluster.preflight import Problem, problems
-from millrace.cluster.status import status as read_status
-from millrace.cluster.supervisor import Supervisor
+from millrace.cluster.preflight import Problem
+from millrace.cluster.runtime import current
 from millrace.cluster.view import status_table, watching
 from millrace.errors import MillraceError
-from millrace.settings import Settings, load
+from millrace.settings import load
 
 #: The first start of a cold machine makes databases and reads a gigabyte of jars.
 _UP_SECONDS = 300.0
 
-
-def _native_only() -> None:
-    if os.environ.get("RUNTIME", "native") != "native":
-        cause = "the images of the services are not there yet; the native runtime runs the same"
-        raise MillraceError("RUNTIME=docker", cause, "make up RUNTIME=native")
+_NO_OVERLAY = "none"
+_overlay = click.option(
+    "--overlay",
+    "overlays",
+    multiple=True,
+    type=click.Choice([*OVERLAYS, _NO_OVERLAY]),
+    help="Docker: what takes another part's place; the next commands keep to it.",
+)
 
 
 @click.command()
@@ -36,28 +35,40 @@ def _native_only() -> None:
     "--profile",
     "profiles",
     multiple=True,
-    type=click.Choice(["history"]),
+    type=click.Choice(PROFILES),
     help="Also start the services of this profile.",
 )
+@_overlay
 @click.option("--wait", "timeout", default=_UP_SECONDS, show_default=True, help="Seconds to wait.")
-def up(profiles: tuple[str, ...], timeout: float) -> None:
+def up(profiles: tuple[str, ...], overlays: tuple[str, ...], timeout: float) -> None:
     """Start every service that is not running and wait until all are healthy."""
-    _native_only()
     settings = load()
-    console = Console()
+    runtime = current(settings, _chosen(overlays))
     started = time.monotonic()
-    with watching(console) as watch:
-        services = lifecycle.up(settings, profiles, timeout, watch)
+    with watching(Console()) as watch:
+        services = runtime.up(profiles, timeout, watch)
     click.echo(f"{len(services)} services are healthy after {time.monotonic() - started:.1f} s")
     for page in pages(settings, services):
         click.echo(f"  {page.title:<16}{page.url}" + (f"  ({page.login})" if page.login else ""))
     click.echo("next: make status, make demo, make logs SERVICE=trino, make down")
 
 
+def _chosen(overlays: tuple[str, ...]) -> list[str] | None:
+    """None for those of the last `up`: the metastore's tables are where they were."""
+    return [name for name in overlays if name != _NO_OVERLAY] if overlays else None
+
+
+@click.command()
+@_overlay
+def build(overlays: tuple[str, ...]) -> None:
+    """Build the images of the Docker runtime."""
+    build_images(load(), _chosen(overlays))
+
+
 @click.command()
 def down() -> None:
     """Stop every service and leave no process; the data stays."""
-    ended = lifecycle.down(load())
+    ended = current(load()).down()
     click.echo("stopped" + (f"; {ended} left-over processes were ended" if ended else ""))
 
 
@@ -65,7 +76,7 @@ def down() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(as_json: bool) -> None:
     """Health, memory, ports and restarts of every service."""
-    found = read_status(load())
+    found = current(load()).status()
     if as_json:
         click.echo(json.dumps(found.as_dict(), indent=2))
     elif found.services:
@@ -86,45 +97,17 @@ def status(as_json: bool) -> None:
 @click.option("-n", "--lines", default=50, show_default=True)
 def logs(service: str | None, follow: bool, lines: int) -> None:
     """The last lines of the log of one service, or of all."""
-    settings = load()
-    files = _log_files(settings, service)
-    if follow:
-        subprocess.run(["tail", "-n", str(lines), "-F", *files], check=False)  # noqa: S607
-        return
-    for file in files:
-        if len(files) > 1:
-            click.secho(f"==> {file.stem}", bold=True)
-        for line in tail(file, lines if service else min(lines, 5)):
-            click.echo(line)
-
-
-def _log_files(settings: Settings, service: str | None) -> list[Path]:
-    folder = settings.home / "logs"
-    files = sorted(folder.glob("*.log"))
-    if not service:
-        if files:
-            return files
-        raise MillraceError("the logs", f"{folder} is empty", "make up")
-    if folder / f"{service}.log" in files:
-        return [folder / f"{service}.log"]
-    known = ", ".join(file.stem for file in files) or "none yet"
-    raise MillraceError(f"service {service}", f"has no log; there are: {known}", "make status")
+    current(load()).logs(service, follow, lines)
 
 
 @click.command()
 def doctor() -> None:
     """Check the machine and the cluster; every problem comes with its remedy."""
-    settings = load()
-    names = lifecycle.service_names(settings)
-    is_running = Supervisor(settings).is_running()
-    found = [
-        problem
-        for problem in problems(settings, names)
-        # A running cluster holds its own ports and memory.
-        if not (is_running and problem.thing.split()[0] in ("port", "memory"))
-    ]
+    runtime = current(load())
+    found = runtime.problems()
+    is_running = runtime.is_running()
     if is_running:
-        for service in read_status(settings).services:
+        for service in runtime.status().services:
             if service.health not in ("healthy", "done"):
                 remedy = f"make logs SERVICE={service.name}"
                 found.append(Problem(f"service {service.name}", f"is {service.health}", remedy))
@@ -134,15 +117,15 @@ def doctor() -> None:
     if any(not problem.is_warning for problem in found):
         raise MillraceError("this machine", "has the problems above", "make doctor  # afterwards")
     running = "the cluster is running and healthy" if is_running else "ready for make up"
-    click.echo(f"no problem found: {running}")
+    click.echo(f"no problem found: {running} ({runtime.name})")
 
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def destroy(yes: bool) -> None:
     """Stop the cluster and delete all its data."""
-    settings = load()
+    runtime = current(load())
     if not yes:
-        click.confirm(f"Delete all data below {settings.home}?", abort=True)
-    lifecycle.destroy(settings)
-    click.echo(f"deleted the data below {settings.home}")
+        click.confirm(f"Delete all data {runtime.holdings}?", abort=True)
+    runtime.destroy()
+    click.echo(f"deleted the data {runtime.holdings}")

@@ -7,8 +7,8 @@ import time
 import click
 from rich.console import Console
 
-from millrace.cluster.lifecycle import service_names
 from millrace.cluster.pages import pages
+from millrace.cluster.runtime import collect, current
 from millrace.demo.counts import MARTS, PROCESSED, DatasetCounts, Lake, count_datasets
 from millrace.demo.report import (
     NEXT,
@@ -42,6 +42,7 @@ def demo() -> None:
     before: list[DatasetCounts] = []
     for number, stage in enumerate(STAGES, start=1):
         if stage is STAGES[-1]:
+            collect(settings)
             before = count_datasets(settings, Lake(settings))
         seconds[stage.title] = run_stage(settings, stage, f"{number}/{len(STAGES)}")
     started = time.monotonic()
@@ -58,6 +59,7 @@ def report(
     # A pipe has no width: nothing may be cut there.
     console = console if console.is_terminal else Console(width=120)
     lake = Lake(settings)
+    collect(settings)
     after = count_datasets(settings, lake)
     planted = planted_since(before, after, read_manifest(settings))
     processed = lake.counts("processed", PROCESSED)
@@ -72,7 +74,7 @@ def report(
     show_rows(console, "The latest days of marts.daily_revenue", columns, top_days)
     show_times(console, seconds)
     run_stage(settings, MEMORY, "memory now")
-    show_pages(console, pages(settings, service_names(settings)))
+    show_pages(console, pages(settings, current(settings).services()))
     console.print(NEXT)
     return find_problems(before, after, planted, marts)
 

@@ -132,9 +132,11 @@ def produce_continuously(rate: float, duration: float | None) -> None:
 @click.command("ledger")
 def ledger() -> None:
     """Show what the producers sent and what the broker said of it, by dataset."""
+    from millrace.cluster.runtime import collect
     from millrace_producers.ledger import summarise
 
     settings = load()
+    collect(settings)
     counts = summarise(settings.ledger)
     if not counts:
         click.echo(f"{settings.ledger} holds no run yet; the first: bin/millrace publish-sample")

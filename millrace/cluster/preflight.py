@@ -127,16 +127,21 @@ def _java_version(java: Path) -> int:
     return int(found.group(1)) if found else 0
 
 
+def least_memory_mib(settings: Settings) -> int:
+    """What the tier's services take at rest."""
+    return _SERVICES_MIB[settings.tier]
+
+
 def needed_memory_mib(settings: Settings) -> int:
     """What the tier's services and the containers of YARN may take together."""
     sizes = tier_environment(settings.config, settings.tier, os.environ)
-    return _SERVICES_MIB[settings.tier] + int(sizes["MILLRACE_YARN__MEMORY_MB"])
+    return least_memory_mib(settings) + int(sizes["MILLRACE_YARN__MEMORY_MB"])
 
 
 def check_memory(settings: Settings, services: Iterable[str]) -> Iterator[Problem]:
     """The services fit, and better if every container of YARN does too."""
     available = psutil.virtual_memory().available // _MIB
-    least, wanted = _SERVICES_MIB[settings.tier], needed_memory_mib(settings)
+    least, wanted = least_memory_mib(settings), needed_memory_mib(settings)
     if available < least:
         yield Problem(
             "memory",

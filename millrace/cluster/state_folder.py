@@ -1,4 +1,4 @@
-"""The state folder of a cluster: closed to others, used by one command at a time, emptied safely."""
+"""The state folder of a cluster: closed to others, changed by one command at a time."""
 
 from __future__ import annotations
 
@@ -41,6 +41,11 @@ def close(home: Path) -> None:
     (home / _MARKER).write_text("The state of a Millrace cluster.\n")
 
 
+def is_marked(home: Path) -> bool:
+    """Whether the folder is the state of a cluster."""
+    return (home / _MARKER).is_file()
+
+
 def check_marked(settings: Settings) -> None:
     """Refuse to delete what is not the state of a cluster.
 
@@ -50,7 +55,7 @@ def check_marked(settings: Settings) -> None:
     home = settings.home
     if not home.exists():
         raise MillraceError(str(home), "there is no state folder", "make up")
-    if not (home / _MARKER).is_file() or home in (settings.root, settings.root.home()):
+    if not is_marked(home) or home in (settings.root, settings.root.home()):
         cause = "is not the state folder of a Millrace cluster: nothing was deleted"
         remedy = "unset MILLRACE_HOME  # or set it to the state folder"
         raise MillraceError(str(home), cause, remedy)

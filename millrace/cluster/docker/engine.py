@@ -37,6 +37,8 @@ class Engine:
     memory_mib: int
     #: Whether its containers share this machine's memory and ports.
     is_here: bool
+    #: Where it keeps images, containers and volumes.
+    folder: str
 
 
 def call(
@@ -123,7 +125,8 @@ def find_engine() -> Engine:
         cause = f"it is version {version or 'unknown'}, {wanted} is the oldest that can run this"
         raise EngineError("the container engine", cause, f"{_NATIVE}  # or upgrade Docker")
     memory = int(answer.get("MemTotal", 0)) // 2**20
-    return Engine(version, _compose(), memory, answer.get("Name") == socket.gethostname())
+    is_here = answer.get("Name") == socket.gethostname()
+    return Engine(version, _compose(), memory, is_here, str(answer.get("DockerRootDir", "")))
 
 
 def _compose() -> str:

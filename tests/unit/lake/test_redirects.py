@@ -1,4 +1,4 @@
-"""WebHDFS where a DataNode is not found under the name it advertises: in a network of containers."""
+"""WebHDFS where a DataNode is not found under the name it advertises, as among containers."""
 
 from __future__ import annotations
 

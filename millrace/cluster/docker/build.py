@@ -1,0 +1,103 @@
+"""Builds the images, and says which step of which one failed.
+
+BuildKit's own cache decides what has to be done: without a change it takes seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+import click
+
+from millrace.cluster.docker.engine import EngineError, explain, find_engine
+from millrace.cluster.docker.project import Project, read_overlays
+from millrace.errors import MillraceError
+from millrace.settings import Settings
+
+#: What an image is made from; a commit that touches nothing of it changes no image.
+_SOURCES = (
+    *("docker", "distribution", "scripts", "config", "bin", "contracts"),
+    *("millrace", "spark_jobs", "kafka/producers", "dbt_project", "airflow"),
+)
+_SHOWN_LINES = 15
+#: `#12 [trino 3/5] RUN ...`: a step of a target as it begins.
+_STEP = re.compile(r"#\d+ (\[[a-z][\w -]*\d+/\d+\] .*)")
+#: ` > [trino 3/5] RUN ...:` heads what BuildKit repeats of a failed step.
+_FAILED = re.compile(r"^\s*> \[((?:[\w-]+ )?([\w-]+) +\d+/\d+)\] (.*?):?$", re.MULTILINE)
+
+
+class BuildError(MillraceError):
+    """An image that can not be built."""
+
+
+def build(settings: Settings, overlays: Collection[str] | None = None) -> None:
+    """Build every image of the cluster, and show each step that is not in the cache.
+
+    Raises:
+        MillraceError: there is no engine, or a step failed.
+    """
+    find_engine()
+    chosen = read_overlays(settings.home) if overlays is None else tuple(overlays)
+    project = Project(settings, chosen)
+    log = settings.home / "logs" / "build.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    environment = {**project.environment(), "BUILDKIT_PROGRESS": "plain"}
+    environment.setdefault("MILLRACE_REVISION", revision(settings.root))
+    with (
+        log.open("w") as file,
+        subprocess.Popen(
+            project.command("build"),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            file.write(line)
+            if step := _STEP.match(line.rstrip()):
+                click.echo(f"  {step[1][:96]}")
+        code = process.wait()
+    if code:
+        raise failure(log.read_text(), log)
+    click.echo(f"the images are built after {time.monotonic() - started:.0f} s")
+
+
+def failure(said: str, log: Path) -> MillraceError:
+    """Which step of which target failed, with the last lines it printed."""
+    found = _FAILED.search(said)
+    if not found:
+        if re.search(r"buildx|BuildKit", said) and "requires" in said:
+            remedy = "sudo apt-get install docker-buildx-plugin  # then make install RUNTIME=docker"
+            return EngineError("docker buildx", said.strip().splitlines()[-1], remedy)
+        return explain(said, "compose build")
+    block = said[found.end() :].partition("------")[0]
+    # BuildKit writes the seconds of the step before each line.
+    lines = [re.sub(r"^\d+\.\d+ ", "", line) for line in block.splitlines() if line.strip()]
+    shown = "".join(f"\n    {line[:300]}" for line in lines[-_SHOWN_LINES:])
+    return BuildError(
+        f"the image of target {found[2]}",
+        f"its step `{found[3][:200]}` failed; the last lines it printed:{shown}",
+        f"make install RUNTIME=docker  # again, where the network failed; or see {log}",
+    )
+
+
+def revision(root: Path) -> str:
+    """The last commit that changed what images are made from; `unknown` outside a clone."""
+    command = ["git", "log", "-1", "--format=%H", "--", *_SOURCES]
+    try:
+        done = subprocess.run(
+            command, cwd=root, env=os.environ, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return "unknown"
+    return done.stdout.strip() or "unknown"

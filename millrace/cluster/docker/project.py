@@ -1,0 +1,121 @@
+"""The Compose project of a cluster: its name, its files, its environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from millrace.cluster.docker.engine import EngineError, client, explain
+from millrace.environment import cluster_environment
+from millrace.errors import MillraceError
+from millrace.settings import Settings
+
+#: overlay -> its compose file, below the repository
+OVERLAYS = {name: f"docker/compose.{name}.yml" for name in ("mysql", "starburst", "impala")}
+#: What the compose file starts on demand only.
+PROFILES = ("history", "scale")
+#: Where the last `up` says which overlays it took.
+_FILE = "overlays"
+#: In a container these are of its own network and its own file system.
+_NATIVE_ONLY = re.compile(r"MILLRACE_(\w+__HOST|ROOT|HOME|DIST|CONFIG|SECRETS|CLUSTER|BIND)")
+_TIMEOUT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Project:
+    """One cluster's project, with the overlays it is started with."""
+
+    settings: Settings
+    overlays: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """`millrace` for the default state folder, else made from the folder's name."""
+        folder = re.sub(r"[^a-z0-9_-]", "", self.settings.home.name.lower()).strip("-_")
+        return folder if folder.startswith("millrace") else f"millrace-{folder}".rstrip("-")
+
+    @property
+    def files(self) -> list[Path]:
+        """The compose file and those of the overlays."""
+        root = self.settings.root
+        return [root / "docker-compose.yml", *(root / OVERLAYS[name] for name in self.overlays)]
+
+    def environment(self) -> dict[str, str]:
+        """What Compose reads: ports, sizes, the folder of contracts; no host, no folder of ours."""
+        variables = {**os.environ, **cluster_environment(self.settings)}
+        own = {name: value for name, value in variables.items() if not _NATIVE_ONLY.match(name)}
+        # A list of COMPOSE_FILE or a profile of the user's shell would be another cluster.
+        ours = {"COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME"}
+        return {name: value for name, value in own.items() if name not in ours}
+
+    def command(self, *arguments: str, profiles: Iterable[str] = ()) -> list[str]:
+        """`docker compose ARGUMENTS...` on this project."""
+        words = [client(), "compose", "--project-name", self.name]
+        words += ["--project-directory", str(self.settings.root)]
+        for file in self.files:
+            words += ["--file", str(file)]
+        for profile in profiles:
+            words += ["--profile", profile]
+        return [*words, *arguments]
+
+    def run(self, *arguments: str, profiles: Iterable[str] = ()) -> str:
+        """What `docker compose ARGUMENTS...` prints.
+
+        Raises:
+            MillraceError: it failed.
+        """
+        done = subprocess.run(
+            self.command(*arguments, profiles=profiles),
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
+        )
+        if done.returncode:
+            raise refusal(done.stderr, arguments[0])
+        return done.stdout
+
+    def config(self, profiles: Iterable[str] = ()) -> dict[str, Any]:
+        """The interpolated document of the active services, as Compose understands it.
+
+        Raises:
+            MillraceError: Compose refuses the files.
+        """
+        document: dict[str, Any] = json.loads(
+            self.run("config", "--format", "json", profiles=profiles)
+        )
+        return document
+
+
+def refusal(said: str, command: str) -> MillraceError:
+    """Compose's own words as an error of ours."""
+    if found := re.search(r'required variable "?(\w+)"? is missing a value(?:: (.*))?', said):
+        cause = (found[2] or "the overlay needs it").strip().rstrip('"')
+        return MillraceError(found[1], cause, f"export {found[1]}=...  # see docker/")
+    error = explain(said, f"compose {command}")
+    # Warnings stand before the error.
+    return EngineError(error.thing, error.cause, error.remedy)
+
+
+def read_overlays(home: Path) -> tuple[str, ...]:
+    """The overlays that the last `up` took."""
+    try:
+        words = (home / _FILE).read_text().split()
+    except OSError:
+        return ()
+    return tuple(word for word in words if word in OVERLAYS)
+
+
+def write_overlays(home: Path, overlays: Iterable[str]) -> None:
+    """Remember them for the commands to come."""
+    temporary = home / f"{_FILE}.new"
+    temporary.write_text(" ".join(overlays) + "\n")
+    temporary.replace(home / _FILE)

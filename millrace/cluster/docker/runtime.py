@@ -1,0 +1,156 @@
+"""The Docker runtime: every command of the cluster by Docker Compose.
+
+The volumes are the data. The state folder keeps what the host needs: copies of the secrets, of the
+ledger and of the reports, the lock, and which runtime and overlays the cluster has.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Collection
+
+import click
+
+from millrace.cluster.choice import DOCKER, record
+from millrace.cluster.docker import volumes
+from millrace.cluster.docker.containers import Container, containers, last_lines
+from millrace.cluster.docker.engine import EngineError, client, explain, find_engine
+from millrace.cluster.docker.preflight import Plan, problems
+from millrace.cluster.docker.project import PROFILES, Project, read_overlays, write_overlays
+from millrace.cluster.docker.starting import Starting
+from millrace.cluster.docker.status import read_status
+from millrace.cluster.preflight import Problem
+from millrace.cluster.state_folder import check_marked, close, empty, is_marked, only_one
+from millrace.cluster.states import Watch
+from millrace.cluster.status import ClusterStatus
+from millrace.errors import MillraceError
+from millrace.settings import Settings
+
+#: Where `collect` finds what tasks wrote.
+_TASKS = "airflow-scheduler"
+#: The longest grace period of a service, and one more for what depends on it.
+_DOWN_SECONDS = 300.0
+
+
+class DockerRuntime:
+    """The cluster of one state folder as a Compose project."""
+
+    name = DOCKER
+
+    def __init__(self, settings: Settings, overlays: Collection[str] | None = None) -> None:
+        self._settings = settings
+        chosen = read_overlays(settings.home) if overlays is None else tuple(overlays)
+        self.project = Project(settings, chosen)
+
+    @property
+    def holdings(self) -> str:
+        """Where the data is, for the question that `destroy` asks."""
+        return f"in the volumes of the project {self.project.name} and below {self._settings.home}"
+
+    def up(self, profiles: Collection[str], timeout: float, watch: Watch) -> list[str]:
+        """Start what is missing and wait until all is healthy; then copy the secrets here."""
+        with only_one(self._settings):
+            plan = self._plan(profiles)
+            for problem in problems(plan):
+                if not problem.is_warning:
+                    raise MillraceError(problem.thing, problem.cause, problem.remedy)
+            close(self._settings.home)
+            record(self._settings.home, DOCKER)
+            write_overlays(self._settings.home, self.project.overlays)
+            starting = Starting(self.project, list(plan.config["services"]), profiles)
+            services = starting.wait(timeout, watch)
+            volumes.copy_secrets(self._containers()["secrets"], self._settings.secrets)
+            return services
+
+    def down(self) -> int:
+        """Stop and remove the containers; the volumes stay."""
+        with only_one(self._settings):
+            find_engine()
+            self._compose_down()
+        return 0
+
+    def _compose_down(self, *options: str) -> None:
+        # By the labels alone: no file, no variable and no profile of another day stands in the way.
+        command = [client(), "compose", "--project-name", self.project.name, "down"]
+        done = subprocess.run(
+            [*command, "--remove-orphans", *options],
+            cwd="/",
+            env=self.project.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_DOWN_SECONDS,
+            check=False,
+        )
+        if done.returncode:
+            raise explain(done.stderr, "compose down")
+
+    def destroy(self) -> None:
+        """Remove the containers, the volumes and the content of the state folder."""
+        find_engine()
+        has_volumes = bool(volumes.volumes(self.project.name) or self._containers())
+        if not has_volumes or self._settings.home.exists():
+            check_marked(self._settings)
+        with only_one(self._settings):
+            self._compose_down("--volumes")
+            volumes.remove_volumes(self.project.name)
+        if is_marked(self._settings.home):
+            empty(self._settings.home)
+
+    def status(self) -> ClusterStatus:
+        """Read it now; a cluster that is not running has no services."""
+        return read_status(self._containers())
+
+    def is_running(self) -> bool:
+        """Whether any of its containers runs."""
+        try:
+            return any(each.is_running for each in self._containers().values())
+        except EngineError:
+            return False
+
+    def services(self, profiles: Collection[str] = ()) -> list[str]:
+        """The services that `up` starts."""
+        return list(self.project.config(profiles)["services"])
+
+    def problems(self) -> list[Problem]:
+        """Everything that stands in the way of `up`, or is wrong with what runs."""
+        try:
+            return list(problems(self._plan(())))
+        except MillraceError as error:
+            return [Problem(error.thing, error.cause, error.remedy)]
+
+    def logs(self, service: str | None, follow: bool, lines: int) -> None:
+        """Print the end of the logs, and go on with them where asked to."""
+        found = self._containers()
+        if not found:
+            raise MillraceError("the logs", f"{self.project.name} has no container", "make up")
+        if service and service not in found:
+            known = ", ".join(found)
+            raise MillraceError(
+                f"service {service}", f"has no log; there are: {known}", "make status"
+            )
+        if follow:
+            words = ("logs", "--follow", "--tail", str(lines))
+            # Without the prefix of its name a single log reads as it was written.
+            one = ("--no-log-prefix", service) if service else ()
+            command = self.project.command(*words, *one, profiles=PROFILES)
+            subprocess.run(command, env=self.project.environment(), check=False)
+            return
+        for name, container in found.items() if not service else [(service, found[service])]:
+            if not service:
+                click.secho(f"==> {name}", bold=True)
+            for line in last_lines(container, lines if service else min(lines, 5)):
+                click.echo(line)
+
+    def collect(self) -> None:
+        """Copy the ledger, the sample and the reports that tasks wrote since the last time."""
+        found = self._containers().get(_TASKS)
+        if found and found.is_running:
+            volumes.collect(found, self._settings.home)
+
+    def _containers(self) -> dict[str, Container]:
+        return containers(self.project.name)
+
+    def _plan(self, profiles: Collection[str]) -> Plan:
+        engine = find_engine()
+        return Plan(self.project, engine, self.project.config(profiles), self._containers())
