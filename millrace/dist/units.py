@@ -77,6 +77,11 @@ def _python(name: str, about: str, probe: str, megabytes: int) -> Unit:
     return Unit(name, "python", about, (f"python/{name}.txt",), probe, megabytes)
 
 
+def _testcontainers(about: str, megabytes: int) -> Unit:
+    probe = "lib/python3.11/site-packages/testcontainers"
+    return replace(_python("testcontainers", about, probe, megabytes), optional=True)
+
+
 #: In the order in which they are begun: what others wait for, and what takes longest, first.
 UNITS: dict[str, Unit] = {
     unit.name: unit
@@ -94,6 +99,7 @@ UNITS: dict[str, Unit] = {
         _maven("kafka", "Kafka 4.3", "jars", 120),
         _maven("spark", "Spark's jars with Iceberg's", "jars", 700, "lake"),
         _maven("registry", "Apicurio Registry 3.3", "quarkus-run.jar", 180),
+        _testcontainers("Python: single services in the Docker tests", 40),
         _docker_plugin("compose", 35, "github.com/docker/compose/v5/internal.Version"),
         _docker_plugin("buildx", 75, "github.com/docker/buildx/version.Version"),
     )
