@@ -1,7 +1,9 @@
 # Every day-to-day command of Millrace. `make help` lists them.
 #
 # Knobs, each with its default:
-#   RUNTIME=native         how the cluster runs
+#   RUNTIME=               docker or native; unset: what the state folder has, else Docker where
+#                          an engine with Compose answers, else native
+#   OVERLAY=               Docker: mysql, starburst or impala; kept by the commands to come
 #   MILLRACE_HOME          the state folder (.millrace)
 #   MILLRACE_TIER=small    sizes: small (8 GiB) or standard (16 GiB), config/tiers.toml
 #   MILLRACE_PORT_OFFSET=0 moves every port, so that two clusters run side by side
@@ -18,18 +20,29 @@ help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} \
 	  /^## / {printf "\n%s\n", substr($$0, 4)} \
 	  /^[a-z][a-z-]*:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@printf '\nKnobs: SERVICE= PROFILE= ARGS= DATASET= FROM= RUNTIME= MILLRACE_TIER= MILLRACE_PORT_OFFSET= MILLRACE_HOME=\n'
+	@printf '\nKnobs: SERVICE= PROFILE= OVERLAY= ARGS= DATASET= FROM= RUNTIME= MILLRACE_TIER= MILLRACE_PORT_OFFSET= MILLRACE_HOME=\n'
 
 ## Start here
-.PHONY: demo test install
+.PHONY: demo test test-docker install
+# The tests' own cluster is native, whatever the user's is.
+test test-unit: export RUNTIME := native
+test-docker: export RUNTIME := docker
+
 demo: install ## Start the cluster and bring sample events all the way to marts
 	@$(MILLRACE) demo
 
 test: install ## Run the unit, integration and end-to-end tests on a cluster of their own
 	@$(MILLRACE) test $(ARGS)
 
-install: ## Fetch everything Millrace runs on into your cache (once)
-	@$(PYTHON) -m millrace.dist
+.PHONY: install-lake
+install-lake:
+	@$(PYTHON) -m millrace.dist lake
+
+test-docker: install-lake ## Run the integration and end-to-end tests on containers of our images
+	@$(MILLRACE) test docker $(ARGS)
+
+install: ## Fetch everything Millrace runs on into your cache, or build its images (once)
+	@$(PYTHON) -m millrace.cluster.install
 
 ## The cluster
 .PHONY: up down status logs doctor destroy

@@ -25,6 +25,7 @@ _overlay = click.option(
     "--overlay",
     "overlays",
     multiple=True,
+    envvar="OVERLAY",
     type=click.Choice([*OVERLAYS, _NO_OVERLAY]),
     help="Docker: what takes another part's place; the next commands keep to it.",
 )

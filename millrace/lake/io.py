@@ -174,9 +174,7 @@ class LakeFileIO(FsspecFileIO):
 
 
 def _hdfs_of(properties: Properties) -> LakeWebHdfs:
-    return hdfs(
-        properties[HDFS_URL], properties[HDFS_USER], properties.get(HDFS_REDIRECTS, "")
-    )
+    return hdfs(properties[HDFS_URL], properties[HDFS_USER], properties.get(HDFS_REDIRECTS, ""))
 
 
-__all__ = ["HDFS_NAME", "HDFS_REDIRECTS", "HDFS_URL", "HDFS_USER", "LakeFileIO", "LakeWebHdfs", "hdfs"]
+__all__ = ["HDFS_NAME", "HDFS_URL", "HDFS_USER", "LakeFileIO", "LakeWebHdfs", "hdfs"]

@@ -16,6 +16,7 @@ import click
 
 from millrace.cluster.docker.engine import EngineError, explain, find_engine
 from millrace.cluster.docker.project import Project, read_overlays
+from millrace.engine.provide import LOCAL_AUTHORITIES, authorities
 from millrace.errors import MillraceError
 from millrace.settings import Settings
 
@@ -49,6 +50,7 @@ def build(settings: Settings, overlays: Collection[str] | None = None) -> None:
     started = time.monotonic()
     environment = {**project.environment(), "BUILDKIT_PROGRESS": "plain"}
     environment.setdefault("MILLRACE_REVISION", revision(settings.root))
+    environment.update(authorities(LOCAL_AUTHORITIES, environment))
     with (
         log.open("w") as file,
         subprocess.Popen(

@@ -109,8 +109,9 @@ def check_memory(plan: Plan) -> Iterator[Problem]:
         return
     has = f"the engine has {available} MiB"
     if available < least:
-        smaller = "MILLRACE_TIER=small make up" if settings.tier != "small" else "docker info"
-        remedy = f"{smaller}  # or give the engine more memory, or end other programs"
+        remedy = "MILLRACE_TIER=small make up  # or give the engine more memory"
+        if settings.tier == "small":
+            remedy = "docker stats  # end other containers, or give the engine more memory"
         cause = f"{has}, tier {settings.tier} needs {least} MiB at rest"
         yield Problem("memory", cause, remedy)
     else:

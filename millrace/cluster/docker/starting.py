@@ -62,8 +62,7 @@ class Starting:
                 if ended:
                     raise self._failure(found, seen)
                 if time.monotonic() > deadline:
-                    late = next(name for name, state in seen.items() if not state.is_settled)
-                    raise _explain(found, late, f"was not healthy within {timeout:.0f} s")
+                    raise _explain(found, _late(seen), f"was not healthy within {timeout:.0f} s")
                 time.sleep(_POLL_SECONDS)
         finally:
             self._end()
@@ -104,6 +103,13 @@ class Starting:
             self._compose.terminate()
             with suppress(subprocess.TimeoutExpired):
                 self._compose.wait(_END_SECONDS)
+
+
+def _late(seen: Mapping[str, ProcessState]) -> str:
+    """Who is waited for: what has begun, before what waits for others itself."""
+    unsettled = [state for state in seen.values() if not state.is_settled]
+    begun = [state for state in unsettled if state.status != "Pending"]
+    return next(state.name for state in (*begun, *unsettled, *seen.values()))
 
 
 def _has_failed(state: ProcessState) -> bool:

@@ -12,9 +12,23 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 GOLDEN = ROOT / "tests" / "golden" / "errors"
 OURS = {"make", "bin/millrace"}
-TOOLS = {"cat", "chmod", "df", "du", "file", "git", "gunzip", "head", "iconv", "ls", "mv", "ps"}
+TOOLS = {
+    "cat",
+    "chmod",
+    "df",
+    "docker",
+    "du",
+    "file",
+    "git",
+    "gunzip",
+    "head",
+    "iconv",
+    "ls",
+    "mv",
+    "ps",
+}
 TOOLS |= {"python3", "rm", "sed", "sudo", "unzip"}
-BUILT_IN = {"cd", "unset"}
+BUILT_IN = {"cd", "export", "unset"}
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
 
 

@@ -1,0 +1,64 @@
+"""`python -m millrace.cluster.docker.inside COMMAND...`: a command in the cluster's network.
+
+For what the host can not do itself: it has no Java, and YARN's nodes are not where it would look.
+Paths of the clone become those of the image; the code there is the clone's own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from millrace.cluster.docker.containers import containers
+from millrace.cluster.docker.engine import client
+from millrace.cluster.docker.project import Project, read_overlays
+from millrace.errors import MillraceError
+from millrace.settings import load
+
+#: It has Spark, the code and the secrets.
+_SERVICE = "airflow-scheduler"
+_ROOT = "/opt/millrace"
+#: What the user may set for the command.
+_PASSED = ("SPARK_DRIVER_MEMORY",)
+
+
+def command(words: Sequence[str], root: Path) -> list[str]:
+    """The words as they are inside.
+
+    Raises:
+        MillraceError: one is a file that only the host has.
+    """
+    return [_word(word, root) for word in words]
+
+
+def _word(word: str, root: Path) -> str:
+    path = Path(word)
+    if word.startswith("-") or not path.is_file():
+        return word
+    try:
+        return f"{_ROOT}/{path.resolve().relative_to(root)}"
+    except ValueError:
+        cause = "the containers see the clone only"
+        remedy = f"cp {path} {root}/spark_jobs/batch/  # and submit it from there"
+        raise MillraceError(str(path), cause, remedy) from None
+
+
+def main() -> None:
+    """Become the command."""
+    try:
+        settings = load()
+        found = containers(Project(settings, read_overlays(settings.home)).name).get(_SERVICE)
+        if not found or not found.is_running:
+            raise MillraceError(f"service {_SERVICE}", "is not running", "make up")
+        words = command(sys.argv[1:], settings.root)
+    except MillraceError as error:
+        sys.exit(f"error: {error}")
+    passed = [f"--env={name}={os.environ[name]}" for name in _PASSED if name in os.environ]
+    options = ["--interactive", *passed, found.id]
+    os.execv(client(), ["docker", "exec", *options, *words])  # noqa: S606 - the command itself
+
+
+if __name__ == "__main__":
+    main()
