@@ -65,10 +65,10 @@ class Clone:
         self.write()
 
     def write(
-        self, trino: str = WORKS, layout: int = 1, image: str = IMAGE, secret: str = "first"
+        self, trino: str = WORKS, layout: int = 1, image: str = IMAGE, word: str = "first"
     ) -> None:
         """Write the compose file, with a part of it changed."""
-        text = COMPOSE.format(image=image, trino=trino, layout=layout, password=secret)
+        text = COMPOSE.format(image=image, trino=trino, layout=layout, password=word)
         (self.root / "docker-compose.yml").write_text(text)
 
     def settings(self, port: int = PORT) -> Settings:

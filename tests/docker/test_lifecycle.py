@@ -100,7 +100,7 @@ def test_down_keeps_the_volumes_and_destroy_keeps_nothing(clone: Clone) -> None:
 
 def test_a_new_secret_replaces_the_copy(clone: Clone) -> None:
     up(clone)
-    clone.write(secret="second")
+    clone.write(word="second")
     up(clone)
     assert (clone.home / "secrets" / "a-password").read_text() == "second\n"
 
