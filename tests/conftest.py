@@ -9,13 +9,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 Millrace = Callable[..., subprocess.CompletedProcess[str]]
+Query = Callable[[str], list[list[Any]]]
+Eventually = Callable[[Callable[[], bool], float, str], None]
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +63,40 @@ def cluster(millrace: Millrace) -> object:
     )
     millrace("apply")
     return settings
+
+
+@pytest.fixture(scope="session")
+def query(cluster: Any) -> Query:
+    """Rows of one statement, by the Trino client; a restarting Trino is waited for."""
+
+    # Not at the top, as above.
+    from trino.dbapi import connect  # noqa: PLC0415
+
+    def run(statement: str) -> list[list[Any]]:
+        connection = connect(
+            host=cluster.trino.host, port=cluster.trino.port, user="tester", catalog="iceberg"
+        )
+        cursor = connection.cursor()
+        cursor.execute(statement)
+        return [list(row) for row in cursor.fetchall()]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Eventually:
+    """Wait until a check holds; errors of a service that is starting count as not yet."""
+
+    def wait(check: Callable[[], bool], within_s: float, what: str) -> None:
+        deadline = time.monotonic() + within_s
+        last: Exception | None = None
+        while time.monotonic() < deadline:
+            try:
+                if check():
+                    return
+            except Exception as error:  # whatever a client raises while its service is away
+                last = error
+            time.sleep(0.5)
+        raise AssertionError(f"not within {within_s:.0f} s: {what} (last error: {last})")
+
+    return wait

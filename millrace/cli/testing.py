@@ -2,7 +2,7 @@
 
 The tests never touch the user's cluster: they get a state folder and a port offset of their own,
 so both can run at once. Two Python environments are tested, each by its own pytest: the lake's,
-and Airflow's for the DAGs.
+and Airflow's for the DAGs. The parts on containers are in `millrace.cli.docker_tests`.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from millrace.settings import Settings, load
 
-#: Far from the base ports and below Linux's ephemeral range (32768), whatever the service.
-TEST_PORT_OFFSET = 12_000
 #: part of the suite -> (environment, arguments of pytest)
 PARTS: dict[str, tuple[str, list[str]]] = {
     "lint": ("lake", ["tests/unit/house", "tests/unit/marts/test_marts_tools.py"]),
@@ -36,25 +35,67 @@ CLUSTER_PARTS = {"integration", "e2e"}
 #: One pytest for all that needs the cluster, so that it starts once.
 WHOLE = (["unit"], ["dags"], ["integration", "e2e"])
 CHOICES = {"all": WHOLE, "unit": WHOLE[:2], "cluster": WHOLE[2:]}
+#: Those that look at processes of this machine run natively; those in tests/docker stand for them.
+ON_CONTAINERS = ["-m", "not native"]
+#: choice -> arguments of pytest, on containers
+DOCKER_CHOICES = {
+    "docker": ["tests/integration", "tests/e2e", "tests/docker", *ON_CONTAINERS],
+    "docker-smoke": ["tests/integration", *ON_CONTAINERS],
+}
+
+
+@dataclass(frozen=True)
+class Bed:
+    """Where a test cluster lives.
+
+    Args:
+        folder: its state folder, below the repository.
+        runtime: `native` or `docker`.
+        port_offset: far from the base ports, and below Linux's ephemeral range (32768) for each.
+        notify_url: where its Airflow reports a failed task.
+    """
+
+    folder: str
+    runtime: str
+    port_offset: int
+    notify_url: str
+
+    def home(self, settings: Settings) -> Path:
+        """The state folder of the test cluster, beside the user's."""
+        return settings.root / self.folder
+
+
+NATIVE = Bed(".millrace-test", "native", 12_000, f"http://127.0.0.1:{9099 + 12_000}/")
+#: A container of the tests takes the reports: the host's 127.0.0.1 is not theirs.
+DOCKER = Bed(".millrace-test-docker", "docker", 13_000, "http://notifications:9099/")
 
 
 @click.command(name="test", context_settings={"ignore_unknown_options": True})
-@click.argument("part", default="all", type=click.Choice([*CHOICES, *PARTS]))
+@click.argument("part", default="all", type=click.Choice([*CHOICES, *PARTS, *DOCKER_CHOICES]))
+@click.option("--remove-images", is_flag=True, help="Remove our images after the Docker parts.")
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
-def run_tests(part: str, pytest_arguments: tuple[str, ...]) -> None:
+def run_tests(part: str, remove_images: bool, pytest_arguments: tuple[str, ...]) -> None:
     """Run PART of the tests (default: all), with further arguments for pytest.
 
     \b
-    lint         style, types, SQL, shell, and the rules of CONTRIBUTING.md
-    unit         no cluster needed (DAGs included)
-    integration  each service through the client its users use
-    e2e          the demo, twice; growth of a contract; services killed
-    cluster      integration and e2e on one cluster
+    lint          style, types, SQL, shell, and the rules of CONTRIBUTING.md
+    unit          no cluster needed (DAGs included)
+    integration   each service through the client its users use
+    e2e           the demo, twice; growth of a contract; services killed
+    cluster       integration and e2e on one cluster
+    docker        integration, e2e and what only Docker has, on containers of our images
+    docker-smoke  the images, integration on containers of them
     """
     settings = load()
     started = time.monotonic()
-    rounds = CHOICES.get(part, ([part],))
-    codes = [run_round(settings, names, list(pytest_arguments)) for names in rounds]
+    if part in DOCKER_CHOICES:
+        from millrace.cli.docker_tests import run_on_containers
+
+        selected = [*DOCKER_CHOICES[part], *pytest_arguments]
+        codes = [run_on_containers(settings, part, selected, remove_images=remove_images)]
+    else:
+        rounds = CHOICES.get(part, ([part],))
+        codes = [run_round(settings, names, list(pytest_arguments)) for names in rounds]
     click.echo(f"tests took {time.monotonic() - started:.0f} s")
     sys.exit(1 if any(codes) else 0)
 
@@ -64,65 +105,75 @@ def run_round(settings: Settings, parts: list[str], arguments: list[str]) -> int
     environment_name = PARTS[parts[0]][0]
     on_a_cluster = bool(CLUSTER_PARTS & set(parts))
     if on_a_cluster:
-        remove_test_cluster(settings)
+        remove_test_cluster(settings, NATIVE)
     selected = [word for part in parts for word in PARTS[part][1]]
-    python = settings.dist / environment_name / "bin" / "python"
     click.secho(f"== {' and '.join(parts)}: pytest {' '.join(selected)}", bold=True)
-    done = subprocess.run(
-        [str(python), "-m", "pytest", *selected, *arguments],
-        cwd=settings.root,
-        env=test_environment(settings),
-        check=False,
-    )
-    if on_a_cluster and done.returncode == 0:
-        remove_test_cluster(settings)
+    code = run_pytest(settings, NATIVE, [*selected, *arguments], environment_name)
+    if on_a_cluster and code == 0:
+        remove_test_cluster(settings, NATIVE)
     elif on_a_cluster:
-        run_millrace(settings, "down")
-        click.echo(f"the logs of the test cluster stay in {test_home(settings)}/logs")
-    return done.returncode
+        run_millrace(settings, NATIVE, "down")
+        click.echo(f"the logs of the test cluster stay in {NATIVE.home(settings)}/logs")
+    return code
 
 
-def test_home(settings: Settings) -> Path:
-    """The state folder of the test cluster, beside the user's."""
-    return settings.root / ".millrace-test"
+def run_pytest(
+    settings: Settings, bed: Bed, arguments: list[str], environment_name: str = "lake"
+) -> int:
+    """Run pytest in an environment of the distribution; returns its exit code."""
+    python = settings.dist / environment_name / "bin" / "python"
+    return subprocess.run(
+        [str(python), "-m", "pytest", *arguments],
+        cwd=settings.root,
+        env=test_environment(settings, bed),
+        check=False,
+    ).returncode
 
 
-def remove_test_cluster(settings: Settings) -> None:
+def remove_test_cluster(settings: Settings, bed: Bed) -> None:
     """End and delete what an earlier run of the tests left."""
-    home = test_home(settings)
+    home = bed.home(settings)
     if (home / "cluster").exists():
-        run_millrace(settings, "destroy", "--yes")
+        run_millrace(settings, bed, "destroy", "--yes")
     if home.exists():
         shutil.rmtree(home)
 
 
-def run_millrace(settings: Settings, *arguments: str) -> None:
+def run_millrace(settings: Settings, bed: Bed, *arguments: str) -> None:
     """Run the command line on the test cluster, by the user's own distribution."""
     python = settings.dist / "lake" / "bin" / "python"
     subprocess.run(
         [str(python), "-m", "millrace", *arguments],
         cwd=settings.root,
-        env=test_environment(settings),
+        env=test_environment(settings, bed),
         check=True,
     )
 
 
-def test_environment(settings: Settings) -> dict[str, str]:
+def test_environment(settings: Settings, bed: Bed) -> dict[str, str]:
     """The environment of the tests: the test cluster's folder and ports, nothing of the user's."""
-    home = test_home(settings)
+    home = bed.home(settings)
     link_distribution(settings.dist, home / "dist")
     contracts = home / "contracts"
     if not contracts.exists():
         # A copy: the tests add datasets and fields.
         shutil.copytree(settings.root / "contracts", contracts)
+    # What a build of the images needs on this machine is not of a cluster.
+    kept = {k: v for k, v in os.environ.items() if k.startswith("MILLRACE_BUILD_")}
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("MILLRACE_")}
+    # Of the lake's versions where both have a package.
+    search_path = [str(settings.root), str(settings.root / "kafka" / "producers")]
+    if (unit := settings.dist / "testcontainers").exists():
+        search_path.append(str(unit / "lib" / "python3.11" / "site-packages"))
     return {
         **inherited,
+        **kept,
+        "RUNTIME": bed.runtime,
         "MILLRACE_HOME": str(home),
         "MILLRACE_CONTRACTS": str(contracts),
-        "MILLRACE_NOTIFY__URL": f"http://127.0.0.1:{9099 + TEST_PORT_OFFSET}/",
-        "MILLRACE_PORT_OFFSET": str(TEST_PORT_OFFSET),
-        "PYTHONPATH": f"{settings.root}:{settings.root / 'kafka' / 'producers'}",
+        "MILLRACE_NOTIFY__URL": bed.notify_url,
+        "MILLRACE_PORT_OFFSET": str(bed.port_offset),
+        "PYTHONPATH": os.pathsep.join(search_path),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 

@@ -1,34 +1,84 @@
-"""Ways to look at the lake and at the cluster's processes, shared by the end-to-end tests."""
+"""Ways to look at the lake and at the cluster's services, shared by the end-to-end tests."""
 
 from __future__ import annotations
 
-import time
+import json
+import os
+import signal
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import requests
-from trino.dbapi import connect
 
+from millrace.cluster.docker.containers import Container, containers
+from millrace.cluster.docker.engine import ask
+from millrace.cluster.docker.project import Project, read_overlays
 from millrace.settings import Settings
 
-Query = Callable[[str], list[list[Any]]]
-Eventually = Callable[[Callable[[], bool], float, str], None]
+#: The command of a container is the first child of its init, and the only one that is older than
+#: what it started itself.
+MAIN_PROCESS = "grep -lsx 'PPid:.1' /proc/[0-9]*/status | cut -d/ -f3 | sort -n | head -n 1"
+
+
+class Services(Protocol):
+    """The services of a cluster, natively processes and in Docker containers."""
+
+    def identity(self, name: str) -> str:
+        """Another one for each start of the service."""
+
+    def is_healthy(self, name: str) -> bool:
+        """As `millrace status` says."""
+
+    def kill(self, name: str) -> None:
+        """End its main process at once, as the machine's memory killer would."""
+
+
+class Processes:
+    """Native services, by what `millrace status` says of them."""
+
+    def __init__(self, millrace: Any) -> None:
+        self.millrace = millrace
+
+    def _entry(self, name: str) -> dict[str, Any]:
+        printed = self.millrace("status", "--json", expect=None).stdout
+        services = json.loads(printed)["services"]
+        found: dict[str, Any] = next(entry for entry in services if entry["name"] == name)
+        return found
+
+    def identity(self, name: str) -> str:
+        return str(self._entry(name)["pid"])
+
+    def is_healthy(self, name: str) -> bool:
+        return bool(self._entry(name)["health"] == "healthy")
+
+    def kill(self, name: str) -> None:
+        os.kill(self._entry(name)["pid"], signal.SIGKILL)
+
+
+class Containers(Processes):
+    """Services in containers. `docker kill` is taken for a wish to stop: it kills from inside."""
+
+    def __init__(self, millrace: Any, settings: Settings) -> None:
+        super().__init__(millrace)
+        self.project = Project(settings, read_overlays(settings.home)).name
+
+    def _container(self, name: str) -> Container:
+        return containers(self.project)[name]
+
+    def identity(self, name: str) -> str:
+        return str(self._container(name).document["State"]["StartedAt"])
+
+    def kill(self, name: str) -> None:
+        ask("exec", self._container(name).id, "bash", "-c", f"kill -KILL $({MAIN_PROCESS})")
 
 
 @pytest.fixture(scope="session")
-def query(cluster: Settings) -> Query:
-    """Rows of one statement, by the Trino client; a restarting Trino is waited for."""
-
-    def run(statement: str) -> list[list[Any]]:
-        connection = connect(
-            host=cluster.trino.host, port=cluster.trino.port, user="tester", catalog="iceberg"
-        )
-        cursor = connection.cursor()
-        cursor.execute(statement)
-        return [list(row) for row in cursor.fetchall()]
-
-    return run
+def services(cluster: Settings, millrace: Any) -> Services:
+    """The cluster's services, in either runtime."""
+    if os.environ.get("RUNTIME") == "docker":
+        return Containers(millrace, cluster)
+    return Processes(millrace)
 
 
 @pytest.fixture(scope="session")
@@ -47,22 +97,3 @@ def landing_application(cluster: Settings) -> Callable[[], dict[str, Any]]:
         return application
 
     return find
-
-
-@pytest.fixture(scope="session")
-def eventually() -> Eventually:
-    """Wait until a check holds; errors of a service that is starting count as not yet."""
-
-    def wait(check: Callable[[], bool], within_s: float, what: str) -> None:
-        deadline = time.monotonic() + within_s
-        last: Exception | None = None
-        while time.monotonic() < deadline:
-            try:
-                if check():
-                    return
-            except Exception as error:  # whatever a client raises while its service is away
-                last = error
-            time.sleep(0.5)
-        raise AssertionError(f"not within {within_s:.0f} s: {what} (last error: {last})")
-
-    return wait

@@ -1,4 +1,7 @@
-"""Nobody gets in: what listens while Spark works, and who can read the secrets."""
+"""Nobody gets in: what listens while Spark works, and who can read the secrets.
+
+Sockets and process lists are this machine's: tests/docker/test_doors.py has those of containers.
+"""
 
 from __future__ import annotations
 
@@ -113,6 +116,7 @@ def application(container: str) -> str:
     return "_".join(["application", *container.split("_")[-4:-2]])
 
 
+@pytest.mark.native
 def test_nothing_of_the_cluster_listens_outside_loopback(watched: Watched) -> None:
     assert len(watched.listening) > 15, "the sockets of the services were not seen"
     assert watched.containers, "the sockets of the job's containers were not seen"
@@ -150,6 +154,7 @@ def written(home: Path) -> Iterator[tuple[Path, bytes]]:
                 continue
 
 
+@pytest.mark.native
 def test_no_secret_is_in_a_process_list_or_a_file(cluster: Settings, watched: Watched) -> None:
     values = secrets(cluster)
     assert len(values) >= 8

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,21 +33,15 @@ Query = Callable[[str], list[list[Any]]]
 Eventually = Callable[[Callable[[], bool], float, str], None]
 
 
-@pytest.fixture
-def service(cluster: Settings, millrace: Any) -> Callable[[str], dict[str, Any]]:
-    """What `millrace status` says of one service."""
-
-    def look(name: str) -> dict[str, Any]:
-        services = json.loads(millrace("status", "--json", expect=None).stdout)["services"]
-        found: dict[str, Any] = next(entry for entry in services if entry["name"] == name)
-        return found
-
-    return look
-
-
-def kill(pid: int) -> None:
-    """End a process at once, as the machine's memory killer would."""
-    os.kill(pid, signal.SIGKILL)
+def kill_and_wait(services: Any, eventually: Eventually, name: str) -> None:
+    """Kill a service and wait until another process of it is healthy."""
+    before = services.identity(name)
+    services.kill(name)
+    eventually(
+        lambda: services.is_healthy(name) and services.identity(name) != before,
+        HEALTHY_WITHIN_S,
+        f"{name} is healthy again",
+    )
 
 
 def produce_customers(millrace: Any, folder: Path, first: int, number: int) -> None:
@@ -77,7 +69,7 @@ def test_the_same_application_goes_on_when_yarn_is_killed(
     cluster: Settings,
     millrace: Any,
     query: Query,
-    service: Any,
+    services: Any,
     eventually: Eventually,
     landing_application: Callable[[], dict[str, Any]],
     tmp_path: Path,
@@ -87,15 +79,7 @@ def test_the_same_application_goes_on_when_yarn_is_killed(
     produce_customers(millrace, tmp_path, 600_000, 100)
     before = landing_application()["id"]
     for number, name in enumerate(("resourcemanager", "nodemanager"), start=1):
-        pid = service(name)["pid"]
-        kill(pid)
-        eventually(
-            lambda name=name, pid=pid: (
-                service(name)["health"] == "healthy" and service(name)["pid"] != pid
-            ),
-            HEALTHY_WITHIN_S,
-            f"{name} is healthy with a new pid",
-        )
+        kill_and_wait(services, eventually, name)
         produce_customers(millrace, tmp_path, 600_000 + number * 1_000, 100)
     millrace("landing", "wait", "--timeout", "240")
     application = landing_application()
@@ -109,15 +93,9 @@ def test_the_same_application_goes_on_when_yarn_is_killed(
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_killed_service_is_healthy_again_within_a_minute(
-    service: Any, eventually: Eventually, name: str
+    services: Any, eventually: Eventually, name: str
 ) -> None:
-    pid = service(name)["pid"]
-    kill(pid)
-    eventually(
-        lambda: service(name)["health"] == "healthy" and service(name)["pid"] != pid,
-        HEALTHY_WITHIN_S,
-        f"{name} is healthy with a new pid",
-    )
+    kill_and_wait(services, eventually, name)
 
 
 def test_records_sent_after_all_those_kills_reach_raw(

@@ -3,23 +3,56 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import urlparse
 
 import pytest
 
+from millrace.cli.docker_tests import LABEL
+from millrace.cluster.docker.containers import containers
+from millrace.cluster.docker.engine import ask
+from millrace.cluster.docker.project import Project
 from millrace.demo.counts import MARTS
 from millrace.settings import Settings
 
 Query = Callable[[str], list[list[Any]]]
 
 
+Received = Callable[[], list[dict[str, Any]]]
+#: Takes what is posted and prints it, one line each; in a container that has Python alone.
+RECEIVER = """
+import http.server
+class Receiver(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        print(body.decode(), flush=True)
+        self.send_response(204)
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+http.server.HTTPServer(("", {port}), Receiver).serve_forever()
+"""
+
+
 @pytest.fixture
-def notifications(cluster: Settings) -> Iterator[list[dict[str, Any]]]:
+def notifications(cluster: Settings) -> Iterator[Received]:
     """What is posted to the address that Airflow was given, by a real HTTP server."""
+    address = urlparse(cluster.notify.url)
+    assert address.hostname and address.port, "the test cluster was given no address to notify"
+    in_docker = os.environ.get("RUNTIME") == "docker"
+    receiver = container_receives if in_docker else this_process_receives
+    with receiver(cluster, address.hostname, address.port) as received:
+        yield received
+
+
+@contextmanager
+def this_process_receives(cluster: Settings, host: str, port: int) -> Iterator[Received]:
+    """A server in this process, which the native Airflow reaches."""
     received: list[dict[str, Any]] = []
 
     class Receiver(BaseHTTPRequestHandler):
@@ -29,15 +62,31 @@ def notifications(cluster: Settings) -> Iterator[list[dict[str, Any]]]:
             self.send_response(204)
             self.end_headers()
 
-    address = urlparse(cluster.notify.url)
-    assert address.hostname and address.port, "the test cluster was given no address to notify"
-    server = HTTPServer((address.hostname, address.port), Receiver)
+    server = HTTPServer((host, port), Receiver)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield received
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield lambda: received
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def container_receives(cluster: Settings, host: str, port: int) -> Iterator[Received]:
+    """A server in the network of the containers, which do not reach this process."""
+    scheduler = containers(Project(cluster).name)["airflow-scheduler"].document
+    (network,) = scheduler["NetworkSettings"]["Networks"]
+    started = ask(
+        *("run", "--detach", "--init", "--network", network, "--network-alias", host),
+        *("--label", f"{LABEL}=receiver", "--read-only", scheduler["Config"]["Image"]),
+        *("python3", "-c", RECEIVER.format(port=port)),
+    ).strip()
+    try:
+        yield lambda: [json.loads(line) for line in ask("logs", started).splitlines()]
+    finally:
+        ask("rm", "--force", started)
 
 
 def snapshots(query: Query) -> dict[str, int]:
@@ -54,7 +103,7 @@ def test_a_planted_violation_fails_the_gate_and_leaves_the_marts(
     cluster: Settings,
     millrace: Any,
     query: Query,
-    notifications: list[dict[str, Any]],
+    notifications: Received,
 ) -> None:
     before = snapshots(query)
     columns = [row[0] for row in query("show columns from processed.orders")]
@@ -67,6 +116,6 @@ def test_a_planted_violation_fails_the_gate_and_leaves_the_marts(
         )
         assert "check_processed" in failed.stderr
         assert snapshots(query) == before
-        assert "check_processed" in {entry["task_id"].split(".")[-1] for entry in notifications}
+        assert "check_processed" in {entry["task_id"].split(".")[-1] for entry in notifications()}
     finally:
         query("delete from processed.orders where order_id = 'O9999999'")

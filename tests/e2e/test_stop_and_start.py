@@ -1,4 +1,7 @@
-"""Stopping leaves no process, starting finds all data, whatever ended the supervisor."""
+"""Stopping leaves no process, starting finds all data, whatever ended the supervisor.
+
+The processes are this machine's: tests/docker/test_lasting.py has the same for containers.
+"""
 
 from __future__ import annotations
 
@@ -60,6 +63,7 @@ def test_a_second_up_changes_nothing(cluster: Settings, millrace: Any) -> None:
     assert pids(millrace) == before
 
 
+@pytest.mark.native
 def test_down_leaves_no_process_and_up_finds_the_data(
     cluster: Settings, millrace: Any, query: Query
 ) -> None:
@@ -72,6 +76,7 @@ def test_down_leaves_no_process_and_up_finds_the_data(
     assert rows_everywhere(query) == before
 
 
+@pytest.mark.native
 @pytest.mark.parametrize("command", ["up", "down"])
 def test_after_the_supervisor_was_killed(cluster: Settings, millrace: Any, command: str) -> None:
     """The orphans are ended by the next command; `up` starts a full new set."""
