@@ -25,12 +25,12 @@ _PASSED = ("SPARK_DRIVER_MEMORY",)
 
 
 def command(words: Sequence[str], root: Path) -> list[str]:
-    """The words as they are inside.
+    """The words as they are inside; the first is a program there.
 
     Raises:
         MillraceError: one is a file that only the host has.
     """
-    return [_word(word, root) for word in words]
+    return [*words[:1], *(_word(word, root) for word in words[1:])]
 
 
 def _word(word: str, root: Path) -> str:
