@@ -70,7 +70,7 @@ def container(probe: bool = True, **state: Any) -> Container:
     return Container({"Id": "1", "State": seen | state, "Config": config, "RestartCount": 2})
 
 
-ENDED = {"Status": "exited", "Running": False}
+ENDED: dict[str, Any] = {"Status": "exited", "Running": False}
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_paths_of_the_clone_become_those_of_the_image(tmp_path: Path) -> None:
     outside = tmp_path.parent / f"{tmp_path.name}.py"
     outside.touch()
     with pytest.raises(MillraceError, match="the containers see the clone only"):
-        command([str(outside)], tmp_path)
+        command(["spark-submit", str(outside)], tmp_path)
 
 
 @pytest.mark.parametrize(
