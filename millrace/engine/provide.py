@@ -43,7 +43,8 @@ def begin(say: Say, place: Place) -> bool:
     try:
         ask("info", "--format", "{{.ServerVersion}}", timeout=20.0)
     except EngineError:
-        if not daemon.may_install():
+        # An address that the user has set is meant.
+        if os.environ.get("DOCKER_HOST") or not daemon.may_install():
             raise
         daemon.install_packages(say)
         say("no container engine answers here")

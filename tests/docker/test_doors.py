@@ -68,7 +68,6 @@ def test_nothing_of_the_cluster_listens_outside_loopback(running: Running) -> No
         for connection in psutil.net_connections(kind="tcp")
         if connection.status == psutil.CONN_LISTEN and connection.laddr.port in published
     }
-    assert {port for _, port in listening} == published
     assert {address for address, _ in listening} <= LOOPBACK
 
 

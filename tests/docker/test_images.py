@@ -41,7 +41,7 @@ def test_an_image_says_what_it_was_made_from(inspected: dict[str, dict[str, Any]
         labels = document["Config"]["Labels"] or {}
         values = [labels.get(f"org.opencontainers.image.{label}") for label in LABELS]
         assert all(values), f"{image}: {labels}"
-        assert re.fullmatch(r"[0-9a-f]{40}(-changed)?", values[2] or ""), f"{image}: {values[2]}"
+        assert re.fullmatch(r"[0-9a-f]{40}", str(values[2])), f"{image}: {values[2]}"
 
 
 def test_no_image_has_a_build_tool_or_a_cache(images: list[str]) -> None:

@@ -121,7 +121,7 @@ def test_a_new_database_has_a_role_for_each_client_and_lets_no_other_in(
         psycopg.connect(user="registry", password=password, **address)
 
     # A second container on the same volume finds what the first one wrote.
-    container.stop()
+    container.get_wrapped_container().stop()
     fresh("postgres", {inside: port}, volumes=mounts)
     eventually(answers, START_SECONDS, "PostgreSQL answers on an old volume")
     with psycopg.connect(user="airflow", password=password, **address) as connection:
