@@ -26,10 +26,12 @@ _SOURCES = (
     *("millrace", "spark_jobs", "kafka/producers", "dbt_project", "airflow"),
 )
 _SHOWN_LINES = 15
-#: `#12 [trino 3/5] RUN ...`: a step of a target as it begins.
-_STEP = re.compile(r"#\d+ (\[[a-z][\w -]*\d+/\d+\] .*)")
+#: `#12 [trino 3/5] RUN ...`: a step of a target as it begins; then `#12 CACHED`, or its output.
+_STEP = re.compile(r"(#\d+) (\[[a-z][\w -]*\d+/\d+\] .*)")
 #: ` > [trino 3/5] RUN ...:` heads what BuildKit repeats of a failed step.
 _FAILED = re.compile(r"^\s*> \[((?:[\w-]+ )?([\w-]+) +\d+/\d+)\] (.*?):?$", re.MULTILINE)
+#: What BuildKit repeats where it has no base image.
+_NO_BASE = re.compile(r"^\s*> \[[^\]]*internal\] load metadata for (\S+?):$", re.MULTILINE)
 
 
 class BuildError(MillraceError):
@@ -47,7 +49,7 @@ def build(settings: Settings, overlays: Collection[str] | None = None) -> None:
     project = Project(settings, chosen)
     log = settings.home / "logs" / "build.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
+    started, steps = time.monotonic(), Steps()
     environment = {**project.environment(), "BUILDKIT_PROGRESS": "plain"}
     environment.setdefault("MILLRACE_REVISION", revision(settings.root))
     environment.update(authorities(LOCAL_AUTHORITIES, environment))
@@ -66,17 +68,38 @@ def build(settings: Settings, overlays: Collection[str] | None = None) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             file.write(line)
-            if step := _STEP.match(line.rstrip()):
-                click.echo(f"  {step[1][:96]}")
+            if step := steps.done_anew(line.rstrip()):
+                click.echo(f"  {step[:96]}")
         code = process.wait()
     if code:
         raise failure(log.read_text(), log)
     click.echo(f"the images are built after {time.monotonic() - started:.0f} s")
 
 
+class Steps:
+    """Follows what BuildKit prints, and tells of each step that is not in the cache."""
+
+    def __init__(self) -> None:
+        self._begun: dict[str, str] = {}
+
+    def done_anew(self, line: str) -> str:
+        """The step that this line shows to be at work for the first time; else empty."""
+        if found := _STEP.match(line):
+            self._begun[found[1]] = found[2]
+            return ""
+        number, _, rest = line.partition(" ")
+        step = self._begun.pop(number, "")
+        return "" if rest == "CACHED" else step
+
+
 def failure(said: str, log: Path) -> MillraceError:
     """Which step of which target failed, with the last lines it printed."""
     found = _FAILED.search(said)
+    if not found and (base := _NO_BASE.search(said)):
+        image = base[1].removeprefix("docker.io/").removeprefix("library/")
+        cause = f"the engine could not pull it: {said.strip().splitlines()[-1][:300]}"
+        remedy = f"docker pull {image}  # or name another Debian 12 by BASE_IMAGE"
+        return BuildError(f"image {image}", cause, remedy)
     if not found:
         if re.search(r"buildx|BuildKit", said) and "requires" in said:
             remedy = "sudo apt-get install docker-buildx-plugin  # then make install RUNTIME=docker"

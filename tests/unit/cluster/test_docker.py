@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from millrace.cluster.docker.build import failure
+from millrace.cluster.docker.build import Steps, failure
 from millrace.cluster.docker.containers import Container, bytes_of, states
 from millrace.cluster.docker.engine import explain
 from millrace.cluster.docker.inside import command
@@ -132,8 +132,21 @@ def test_what_the_client_says_is_explained(said: str, cause: str) -> None:
     assert cause in explain(said, "ps").cause
 
 
+def test_only_the_steps_that_are_not_in_the_cache_are_told() -> None:
+    steps = Steps()
+    lines = ("#1 [a 1/2] COPY x y", "#2 [b 1/1] RUN z", "#1 CACHED", "#2 0.1 said", "#2 DONE 1s")
+    assert [steps.done_anew(line) for line in lines] == ["", "", "", "[b 1/1] RUN z", ""]
+
+
 def test_a_build_that_fails_before_its_first_step_is_told_whole(tmp_path: Path) -> None:
     said = "compose build requires buildx 0.17.0 or later\n"
     assert failure(said, tmp_path).thing == "docker buildx"
+    base = "docker.io/library/debian:bookworm-slim"
+    head = f"------\n > [trino internal] load metadata for {base}:\n------\n"
+    said = f"{head}failed to solve: {base}: dial tcp: lookup registry-1.docker.io: no such host\n"
+    error = failure(said, tmp_path)
+    assert error.thing == "image debian:bookworm-slim"
+    assert "the engine could not pull it" in error.cause
+    assert error.remedy.startswith("docker pull debian:bookworm-slim  # ")
     said = "failed to solve: debian:bookworm-slim: failed to resolve source metadata\n"
     assert "failed to resolve source metadata" in failure(said, tmp_path).cause
