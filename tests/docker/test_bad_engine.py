@@ -16,10 +16,11 @@ from millrace.cluster.docker import preflight
 from millrace.cluster.docker.build import build
 from millrace.cluster.docker.engine import find_engine
 from millrace.cluster.docker.preflight import Plan
+from millrace.cluster.docker.project import Project
 from millrace.cluster.docker.runtime import DockerRuntime
 from millrace.cluster.preflight import Problem
 from millrace.errors import MillraceError
-from millrace.settings import ROOT
+from millrace.settings import ROOT, Settings
 from tests.docker.small import Clone, silent
 
 GOLDEN = ROOT / "tests" / "golden" / "errors"
@@ -183,6 +184,41 @@ def test_a_clone_that_the_containers_can_not_read(clone: Clone) -> None:
     expect("closed_clone", problem, clone=clone.root)
     subprocess.run(["sh", "-c", problem.remedy], check=True)
     assert not list(preflight.check_files(replace(plan(clone), engine=engine)))
+
+
+@pytest.fixture
+def starburst(monkeypatch: pytest.MonkeyPatch, clone: Clone) -> Project:
+    monkeypatch.setenv("MILLRACE_STARBURST__IMAGE", "starburst-enterprise:1")
+    return Project(Settings(home=clone.home), ("starburst",))
+
+
+def test_starburst_without_its_licence(starburst: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MILLRACE_STARBURST__LICENSE", raising=False)
+    with pytest.raises(MillraceError) as caught:
+        starburst.config()
+    expect("no_licence", caught.value)
+
+
+def test_starburst_with_a_licence_that_is_not_there(
+    starburst: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    licence = "/nowhere/starburstdata.license"
+    monkeypatch.setenv("MILLRACE_STARBURST__LICENSE", licence)
+    found = preflight.check_files(Plan(starburst, find_engine(), starburst.config(), {}))
+    expect("no_licence_file", next(each for each in found if each.thing == licence))
+
+
+def test_a_metastore_is_not_moved_to_another_database(clone: Clone) -> None:
+    """Its tables would seem to be gone."""
+    runtime = DockerRuntime(clone.settings())
+    runtime.up((), 60, silent)
+    (clone.root / "docker").mkdir()
+    (clone.root / "docker" / "compose.mysql.yml").write_text(
+        "services: { trino: { volumes: [mariadb:/data] } }\nvolumes: { mariadb: {} }\n"
+    )
+    with pytest.raises(MillraceError) as caught:
+        DockerRuntime(clone.settings(), ["mysql"]).up((), 60, silent)
+    expect("other_metastore", caught.value)
 
 
 def test_a_failed_build_step(clone: Clone) -> None:

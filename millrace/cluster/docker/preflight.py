@@ -28,6 +28,8 @@ _MIB, _GIB = 2**20, 2**30
 _UID = _GID = 10001
 #: The images are there already; two demo runs and the logs take under 2 GiB.
 _DISK_GIB = 3
+#: The volume of the overlay `mysql`.
+_MARIADB = "mariadb"
 _LICENCE = "MILLRACE_STARBURST__LICENSE"
 
 
@@ -84,6 +86,19 @@ def check_volumes(plan: Plan) -> Iterator[Problem]:
                 f"holds another version's data: layout {layout or 'none'}, this one reads {wanted}",
                 "make destroy  # deletes the data; or check out the version that made it",
             )
+
+
+def check_metastore(plan: Plan) -> Iterator[Problem]:
+    """The metastore's database is the one that knows the tables."""
+    there = volumes(plan.project.name)
+    has, wants = _MARIADB in there, _MARIADB in (plan.config.get("volumes") or {})
+    if there and has != wants:
+        knows, lacks = ("MariaDB", "PostgreSQL") if has else ("PostgreSQL", "MariaDB")
+        yield Problem(
+            "the metastore",
+            f"its tables are in {knows}; on {lacks} there would be none",
+            f"make up OVERLAY={'mysql' if has else 'none'}  # or make destroy, for a new cluster",
+        )
 
 
 def check_images(plan: Plan) -> Iterator[Problem]:
@@ -215,6 +230,7 @@ CHECKS = (
     check_clone,
     check_units,
     check_volumes,
+    check_metastore,
     check_images,
     check_files,
     check_memory,

@@ -99,7 +99,9 @@ def refusal(said: str, command: str) -> MillraceError:
     """Compose's own words as an error of ours."""
     if found := re.search(r'required variable "?(\w+)"? is missing a value(?:: (.*))?', said):
         cause = (found[2] or "the overlay needs it").strip().rstrip('"')
-        return MillraceError(found[1], cause, f"export {found[1]}=...  # see docker/")
+        return MillraceError(
+            found[1], cause, f"export {found[1]}=...  # docker/compose.*.yml says more"
+        )
     error = explain(said, f"compose {command}")
     # Warnings stand before the error.
     return EngineError(error.thing, error.cause, error.remedy)
