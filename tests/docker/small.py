@@ -43,7 +43,15 @@ services:
     command: [bash, -c, "touch /tmp/ready; exec sleep 1000"]
     restart: unless-stopped
     healthcheck: {{ test: [CMD, test, -e, /tmp/ready], interval: 1s, timeout: 5s }}
+  datanode-2:
+    <<: *base
+    profiles: [scale]
+    command: [bash, -c, "touch /tmp/ready; exec sleep 1000"]
+    restart: unless-stopped
+    volumes: [datanode-2:/var/lib/millrace/data]
+    healthcheck: {{ test: [CMD, test, -e, /tmp/ready], interval: 1s, timeout: 5s }}
 volumes:
+  datanode-2: {{}}
   secrets: {{ labels: {{ dev.millrace.layout: "{layout}" }} }}
   airflow: {{ labels: {{ dev.millrace.layout: "{layout}" }} }}
 """

@@ -15,7 +15,7 @@ import pytest
 from millrace.cluster.docker import preflight
 from millrace.cluster.docker.build import build
 from millrace.cluster.docker.engine import find_engine
-from millrace.cluster.docker.preflight import Plan
+from millrace.cluster.docker.plan import Plan
 from millrace.cluster.docker.project import Project
 from millrace.cluster.docker.runtime import DockerRuntime
 from millrace.cluster.preflight import Problem
@@ -219,6 +219,17 @@ def test_a_metastore_is_not_moved_to_another_database(clone: Clone) -> None:
     with pytest.raises(MillraceError) as caught:
         DockerRuntime(clone.settings(), ["mysql"]).up((), 60, silent)
     expect("other_metastore", caught.value)
+
+
+def test_blocks_of_the_profile_scale_are_not_left_behind(clone: Clone) -> None:
+    runtime = DockerRuntime(clone.settings())
+    runtime.up(("scale",), 60, silent)
+    # While they run, nothing is missing.
+    assert "datanode-2" in runtime.up((), 60, silent)
+    runtime.down()
+    with pytest.raises(MillraceError) as caught:
+        runtime.up((), 60, silent)
+    expect("scale_data", caught.value)
 
 
 def test_a_failed_build_step(clone: Clone) -> None:

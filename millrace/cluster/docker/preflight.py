@@ -9,17 +9,14 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 
-from millrace.cluster.docker.containers import Container
-from millrace.cluster.docker.engine import Engine, ask
-from millrace.cluster.docker.project import Project
-from millrace.cluster.docker.volumes import LAYOUT, volumes
+from millrace.cluster.docker.data_checks import check_datanodes, check_metastore, check_volumes
+from millrace.cluster.docker.engine import ask
+from millrace.cluster.docker.plan import Plan
 from millrace.cluster.ports import Port, held, ports_of
 from millrace.cluster.preflight import Problem, least_memory_mib, needed_memory_mib
 
@@ -28,24 +25,7 @@ _MIB, _GIB = 2**20, 2**30
 _UID = _GID = 10001
 #: The images are there already; two demo runs and the logs take under 2 GiB.
 _DISK_GIB = 3
-#: The volume of the overlay `mysql`.
-_MARIADB = "mariadb"
 _LICENCE = "MILLRACE_STARBURST__LICENSE"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is about to be started, and what is there."""
-
-    project: Project
-    engine: Engine
-    config: Mapping[str, Any]
-    found: Mapping[str, Container]
-
-    @property
-    def is_running(self) -> bool:
-        """Whether any part of the cluster runs already."""
-        return any(each.is_running for each in self.found.values())
 
 
 def problems(plan: Plan) -> Iterator[Problem]:
@@ -72,33 +52,6 @@ def check_units(plan: Plan) -> Iterator[Problem]:
     python = plan.project.settings.dist / "lake" / "bin" / "python"
     if not python.exists():
         yield Problem("unit lake", f"{python} is missing", "make install RUNTIME=docker")
-
-
-def check_volumes(plan: Plan) -> Iterator[Problem]:
-    """Every volume that is there holds data that this version can read."""
-    expected = plan.config.get("volumes") or {}
-    for name, volume in volumes(plan.project.name).items():
-        wanted = str((expected.get(name) or {}).get("labels", {}).get(LAYOUT, ""))
-        layout = str((volume["Labels"] or {}).get(LAYOUT, ""))
-        if wanted and layout != wanted:
-            yield Problem(
-                f"volume {volume['Name']}",
-                f"holds another version's data: layout {layout or 'none'}, this one reads {wanted}",
-                "make destroy  # deletes the data; or check out the version that made it",
-            )
-
-
-def check_metastore(plan: Plan) -> Iterator[Problem]:
-    """The metastore's database is the one that knows the tables."""
-    there = volumes(plan.project.name)
-    has, wants = _MARIADB in there, _MARIADB in (plan.config.get("volumes") or {})
-    if there and has != wants:
-        knows, lacks = ("MariaDB", "PostgreSQL") if has else ("PostgreSQL", "MariaDB")
-        yield Problem(
-            "the metastore",
-            f"its tables are in {knows}; on {lacks} there would be none",
-            f"make up OVERLAY={'mysql' if has else 'none'}  # or make destroy, for a new cluster",
-        )
 
 
 def check_images(plan: Plan) -> Iterator[Problem]:
@@ -231,6 +184,7 @@ CHECKS = (
     check_units,
     check_volumes,
     check_metastore,
+    check_datanodes,
     check_images,
     check_files,
     check_memory,

@@ -15,7 +15,8 @@ from millrace.cluster.choice import DOCKER, record
 from millrace.cluster.docker import volumes
 from millrace.cluster.docker.containers import Container, containers, last_lines
 from millrace.cluster.docker.engine import EngineError, client, explain, find_engine
-from millrace.cluster.docker.preflight import Plan, problems
+from millrace.cluster.docker.plan import Plan
+from millrace.cluster.docker.preflight import problems
 from millrace.cluster.docker.project import PROFILES, Project, read_overlays, write_overlays
 from millrace.cluster.docker.starting import Starting
 from millrace.cluster.docker.status import read_status
