@@ -171,6 +171,16 @@ def test_a_profile_of_docker_alone_is_refused_natively(tmp_path: Path) -> None:
     assert refused.value.remedy == "make up RUNTIME=docker PROFILE=scale"
 
 
+def test_natively_a_start_has_the_same_grace(tmp_path: Path) -> None:
+    variables = cluster_environment(Settings(home=tmp_path))
+    compose = read_compose(CORE, variables)
+    for name, process in process_file(compose, variables)["processes"].items():
+        if probe := process.get("readiness_probe"):
+            check = compose["services"][name]["healthcheck"]
+            grace = seconds(check["start_period"]) + check["retries"] * seconds(check["interval"])
+            assert probe["failure_threshold"] * probe["period_seconds"] == grace, name
+
+
 @pytest.mark.parametrize("file", [f for f in OVERLAYS if f.name in FOREIGN], ids=lambda f: f.name)
 def test_an_overlay_that_was_not_run_says_so_and_asks_for_what_it_needs(file: Path) -> None:
     text = file.read_text()
