@@ -142,6 +142,19 @@ def check_files(plan: Plan) -> Iterator[Problem]:
         for mount in service.get("volumes") or ()
         if mount["type"] == "bind"
     }
+    # Elsewhere (a virtual machine) the engine maps owners and modes itself.
+    closed = {
+        source: first
+        for source in sorted(mounted)
+        if plan.engine.is_here and source.exists() and (first := _first_closed(source))
+    }
+    if closed:
+        sources = " ".join(shlex.quote(str(source)) for source in closed)
+        yield Problem(
+            str(next(iter(closed.values()))),
+            f"the containers' user ({_UID}) can not read it",
+            f"chmod -R go+rX {sources}",
+        )
     for source, service in sorted(mounted.items()):
         if not source.exists():
             is_licence = str(source) == os.environ.get(_LICENCE)
@@ -151,13 +164,6 @@ def check_files(plan: Plan) -> Iterator[Problem]:
                 cause = f"is mounted into {service} and is not there"
                 remedy = f"git checkout {shlex.quote(str(source))}"
             yield Problem(str(source), cause, remedy)
-        # Elsewhere (a virtual machine) the engine maps owners and modes itself.
-        elif plan.engine.is_here and (closed := _first_closed(source)):
-            yield Problem(
-                str(closed),
-                f"the containers' user ({_UID}) can not read it",
-                f"chmod -R go+rX {shlex.quote(str(source))}",
-            )
 
 
 def _first_closed(source: Path) -> Path | None:
