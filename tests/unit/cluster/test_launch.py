@@ -31,7 +31,7 @@ class Metastore:
 
     home: Path
 
-    def launch(self, dies_at: str = "") -> list[str]:
+    def launch(self, dies_at: str = "", **more: str) -> list[str]:
         """Start it once; what was called."""
         calls = self.home / "calls"
         calls.unlink(missing_ok=True)
@@ -46,6 +46,7 @@ class Metastore:
             "MILLRACE_METASTORE__HEAP": "1m",
             "MILLRACE_METASTORE__PORT": "1",
             "DIES_AT": dies_at,
+            **more,
         }
         done = subprocess.run(
             [ROOT / "scripts" / "launch", "metastore"],
@@ -119,3 +120,15 @@ def test_a_state_folder_of_before_the_version_was_marked_is_not_dropped(
     for marker in ("metastore-schema", "metastore-began"):
         (metastore.home / "data" / marker).touch()
     assert metastore.launch() == ["load", "serve"]
+
+
+def test_a_metastore_on_another_database_loads_its_schema_there(metastore: Metastore) -> None:
+    mysql = {
+        "MILLRACE_METASTORE__DATABASE": "mysql",
+        "MILLRACE_MARIADB__HOST": "127.0.0.1",
+        "MILLRACE_MARIADB__PORT": "1",
+    }
+    assert metastore.launch() == ["load", "serve"]
+    assert metastore.launch(dies_at="load", **mysql) == ["load"]
+    assert metastore.launch(**mysql) == ["drop", "load", "serve"]
+    assert metastore.launch() == ["serve"]
