@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from millrace.settings import ROOT, Settings
 
 #: Every image of ours is made from it, so a machine that runs these tests has it.
 IMAGE = "debian:bookworm-slim"
-PORT = 28_081
+#: Two runs of the tests on one machine do not meet; below Linux's ephemeral range.
+PORT = 28_100 + os.getpid() % 500
 
 COMPOSE = """
 x-base: &base

@@ -98,6 +98,23 @@ def test_down_keeps_the_volumes_and_destroy_keeps_nothing(clone: Clone) -> None:
     assert not containers(project) and not volumes(project)
 
 
+def test_what_compose_started_by_hand_is_seen_and_destroyed(clone: Clone) -> None:
+    found = runtime(clone)
+    subprocess.run(
+        found.project.command("up", "--detach", "--wait", "trino"),
+        env=found.project.environment(),
+        check=True,
+        capture_output=True,
+    )
+    assert found.status().is_healthy
+    (clone.home / "precious").touch()
+    found.destroy()
+    assert (clone.home / "precious").exists()
+    assert not volumes(found.project.name)
+    with pytest.raises(MillraceError, match="is not the state folder"):
+        found.destroy()
+
+
 def test_a_new_secret_replaces_the_copy(clone: Clone) -> None:
     up(clone)
     clone.write(word="second")

@@ -89,8 +89,8 @@ class DockerRuntime:
     def destroy(self) -> None:
         """Remove the containers, the volumes and the content of the state folder."""
         find_engine()
-        has_volumes = bool(volumes.volumes(self.project.name) or self._containers())
-        if not has_volumes or self._settings.home.exists():
+        # What `docker compose up` started by hand has a project, and a state folder without a mark.
+        if not (volumes.volumes(self.project.name) or self._containers()):
             check_marked(self._settings)
         with only_one(self._settings):
             self._compose_down("--volumes")
