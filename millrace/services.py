@@ -23,10 +23,15 @@ class Service(BaseModel):
 
 
 class Kafka(Service):
-    """The broker, and the controller in the same process."""
+    """The broker, and the controller in the same process.
+
+    The external port is that of the host's listener in the broker's container; natively there is
+    none, and on the host it is `port` that leads there.
+    """
 
     port: int = 9092
     controller_port: int = 9193
+    external_port: int = 9094
 
 
 class Registry(Service):

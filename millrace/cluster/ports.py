@@ -19,8 +19,13 @@ _SERVICES = {
     "datanode_2": "datanode-2",
     "datanode_3": "datanode-3",
 }
-#: Set so that another Airflow on the machine is never asked for a log; nothing listens there.
-_SILENT = {("airflow", "worker_log_port"), ("airflow", "triggerer_log_port")}
+#: Nothing listens there: set so that another Airflow on the machine is never asked for a log, and
+#: the port of a listener within a container.
+_SILENT = {
+    ("airflow", "worker_log_port"),
+    ("airflow", "triggerer_log_port"),
+    ("kafka", "external_port"),
+}
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def test_a_new_broker_is_empty_and_makes_no_topic_by_itself(
     advertised = f"INTERNAL://localhost:9092,EXTERNAL://127.0.0.1:{port}"
     container = fresh(
         "kafka",
-        {29092: port},
+        {9094: port},
         volumes={DATA: volume()},
         environment={
             "MILLRACE_KAFKA__HOST": "localhost",

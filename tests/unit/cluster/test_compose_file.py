@@ -152,6 +152,15 @@ def test_no_address_of_the_native_runtime_can_reach_a_container() -> None:
     assert "leak" not in str(document["services"])
 
 
+@pytest.mark.parametrize("offset", [0, 1000, 13_000, 20_000, 40_000])
+def test_no_listener_of_kafka_meets_another_whatever_the_offset(offset: int) -> None:
+    variables = cluster_environment(Settings(port_offset=offset))
+    listeners = read_compose(CORE, variables)["services"]["kafka"]["environment"][
+        "MILLRACE_KAFKA__LISTENERS"
+    ].split(",")
+    assert len({listener.rpartition(":")[2] for listener in listeners}) == len(listeners)
+
+
 def test_the_limits_are_those_of_the_small_tier() -> None:
     small = tier_environment(ROOT / "config", "small", {})
     large = tier_environment(ROOT / "config", "standard", {})
