@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from millrace.cluster.causes import ServiceError
@@ -81,6 +82,14 @@ def test_up_again_changes_nothing_and_a_profile_stays(
     assert capsys.readouterr().out == "started\n"
     with pytest.raises(MillraceError, match="has no log; there are: airflow-scheduler, history"):
         runtime(clone).logs("kafak", follow=False, lines=5)
+
+
+def test_a_stopped_service_of_a_profile_is_started_again(clone: Clone) -> None:
+    up(clone, "history", "scale")
+    project = runtime(clone).project.name
+    ask("stop", *(f"{project}-{name}-1" for name in ("history-server", "datanode-2")))
+    assert {"history-server", "datanode-2"} < set(up(clone))
+    assert runtime(clone).status().is_healthy
 
 
 def test_down_keeps_the_volumes_and_destroy_keeps_nothing(clone: Clone) -> None:
@@ -171,6 +180,19 @@ def test_a_service_that_is_late_is_named(clone: Clone) -> None:
     assert caught.value.thing in ("service secrets", "service trino")
 
 
+def at_work(project: str) -> list[str]:
+    """The commands of Compose that run on a project now."""
+    commands = (" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"]))
+    return [command for command in commands if f"--project-name {project} " in command]
+
+
+def test_an_up_that_gave_up_leaves_compose_ended(clone: Clone) -> None:
+    clone.write(trino="sleep 30")
+    with pytest.raises(ServiceError):
+        runtime(clone).up((), 2, silent)
+    assert at_work(runtime(clone).project.name) == []
+
+
 def test_a_killed_up_is_gone_on_with(clone: Clone) -> None:
     clone.write(trino="sleep 4; touch /tmp/ready; exec sleep 1000")
     program = (
@@ -188,14 +210,10 @@ def test_a_killed_up_is_gone_on_with(clone: Clone) -> None:
         time.sleep(0.1)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
+    while at_work(project):
+        assert time.monotonic() < deadline, "Compose goes on beside the next command"
+        time.sleep(0.1)
     assert up(clone) == ["airflow-scheduler", "secrets", "trino"]
-
-
-def test_another_clone_of_the_same_name_is_refused(clone: Clone, tmp_path: Path) -> None:
-    up(clone)
-    other = Clone(tmp_path / "other", f"unit-{os.getpid()}")
-    with pytest.raises(MillraceError, match=f"is the cluster of the clone in {clone.root}"):
-        runtime(other).up((), TIMEOUT, silent)
 
 
 def test_a_cluster_keeps_its_runtime(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:

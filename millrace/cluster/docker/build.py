@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from millrace.cluster.docker.engine import EngineError, explain, find_engine
+from millrace.cluster.docker.engine import EngineError, call, explain, find_engine
 from millrace.cluster.docker.project import Project, read_overlays
 from millrace.engine.provide import LOCAL_AUTHORITIES, authorities
 from millrace.errors import MillraceError
@@ -30,6 +30,7 @@ _SHOWN_LINES = 15
 _STEP = re.compile(r"(#\d+) (\[[a-z][\w -]*\d+/\d+\] .*)")
 #: ` > [trino 3/5] RUN ...:` heads what BuildKit repeats of a failed step.
 _FAILED = re.compile(r"^\s*> \[((?:[\w-]+ )?([\w-]+) +\d+/\d+)\] (.*?):?$", re.MULTILINE)
+_TITLE = "org.opencontainers.image.title=Millrace"
 #: What BuildKit repeats where it has no base image.
 _NO_BASE = re.compile(r"^\s*> \[[^\]]*internal\] load metadata for (\S+?):$", re.MULTILINE)
 
@@ -73,6 +74,8 @@ def build(settings: Settings, overlays: Collection[str] | None = None) -> None:
         code = process.wait()
     if code:
         raise failure(log.read_text(), log)
+    # Former builds of ours; nobody else's.
+    call("image", "prune", "--force", "--filter", f"label={_TITLE}", timeout=None)
     click.echo(f"the images are built after {time.monotonic() - started:.0f} s")
 
 

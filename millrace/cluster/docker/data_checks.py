@@ -45,7 +45,7 @@ def check_datanodes(plan: Plan) -> Iterator[Problem]:
     """Every DataNode that has blocks is started, or HDFS would wait for them in safe mode."""
     there = volumes(plan.project.name)
     for name in _FURTHER_DATANODES:
-        if name in there and name not in (*plan.config["services"], *plan.found):
+        if name in there and name not in plan.config["services"]:
             cause = f"{name} holds blocks of HDFS, which waits for them in safe mode"
             yield Problem("the profile scale", cause, "make up PROFILE=scale")
             return

@@ -19,6 +19,7 @@ class Plan:
     engine: Engine
     config: Mapping[str, Any]
     found: Mapping[str, Container]
+    profiles: tuple[str, ...] = ()
 
     @property
     def is_running(self) -> bool:

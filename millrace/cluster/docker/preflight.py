@@ -34,19 +34,6 @@ def problems(plan: Plan) -> Iterator[Problem]:
         yield from check(plan)
 
 
-def check_clone(plan: Plan) -> Iterator[Problem]:
-    """The project's containers are of this clone."""
-    for container in plan.found.values():
-        other = container.working_folder
-        if other and Path(other).resolve() != plan.project.settings.root.resolve():
-            yield Problem(
-                f"the project {plan.project.name}",
-                f"is the cluster of the clone in {other}",
-                f"make -C {shlex.quote(other)} down  # or set MILLRACE_HOME to .millrace-2",
-            )
-            return
-
-
 def check_units(plan: Plan) -> Iterator[Problem]:
     """The command line's own environment is installed."""
     python = plan.project.settings.dist / "lake" / "bin" / "python"
@@ -186,7 +173,6 @@ def _may_read(path: Path) -> bool:
 
 
 CHECKS = (
-    check_clone,
     check_units,
     check_volumes,
     check_metastore,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from millrace.cluster.docker.engine import EngineError, client, explain
+from millrace.cluster.docker.engine import EngineError, compose_program, explain
 from millrace.environment import cluster_environment
 from millrace.errors import MillraceError
 from millrace.settings import Settings
@@ -56,7 +56,7 @@ class Project:
 
     def command(self, *arguments: str, profiles: Iterable[str] = ()) -> list[str]:
         """`docker compose ARGUMENTS...` on this project."""
-        words = [client(), "compose", "--project-name", self.name]
+        words = [*compose_program(), "--project-name", self.name]
         words += ["--project-directory", str(self.settings.root)]
         for file in self.files:
             words += ["--file", str(file)]

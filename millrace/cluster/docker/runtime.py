@@ -14,7 +14,8 @@ import click
 from millrace.cluster.choice import DOCKER, record
 from millrace.cluster.docker import volumes
 from millrace.cluster.docker.containers import Container, containers, last_lines
-from millrace.cluster.docker.engine import EngineError, client, explain, find_engine
+from millrace.cluster.docker.engine import compose_program, explain, find_engine, guarded
+from millrace.cluster.docker.ownership import check, check_deletable, claim, volume_name
 from millrace.cluster.docker.plan import Plan
 from millrace.cluster.docker.preflight import problems
 from millrace.cluster.docker.project import PROFILES, Project, read_overlays, write_overlays
@@ -58,7 +59,8 @@ class DockerRuntime:
             close(self._settings.home)
             record(self._settings.home, DOCKER)
             write_overlays(self._settings.home, self.project.overlays)
-            starting = Starting(self.project, list(plan.config["services"]), profiles)
+            claim(self.project, plan.found)
+            starting = Starting(self.project, list(plan.config["services"]), plan.profiles)
             services = starting.wait(timeout, watch)
             volumes.copy_secrets(self._containers()["secrets"], self._settings.secrets)
             return services
@@ -67,14 +69,15 @@ class DockerRuntime:
         """Stop and remove the containers; the volumes stay."""
         with only_one(self._settings):
             find_engine()
+            self._containers()
             self._compose_down()
         return 0
 
     def _compose_down(self, *options: str) -> None:
         # By the labels alone: no file, no variable and no profile of another day stands in the way.
-        command = [client(), "compose", "--project-name", self.project.name, "down"]
+        command = [*compose_program(), "--project-name", self.project.name, "down"]
         done = subprocess.run(
-            [*command, "--remove-orphans", *options],
+            guarded([*command, "--remove-orphans", *options]),
             cwd="/",
             env=self.project.environment(),
             stdin=subprocess.DEVNULL,
@@ -89,12 +92,17 @@ class DockerRuntime:
     def destroy(self) -> None:
         """Remove the containers, the volumes and the content of the state folder."""
         find_engine()
+        found = self._containers()
         # What `docker compose up` started by hand has a project, and a state folder without a mark.
-        if not (volumes.volumes(self.project.name) or self._containers()):
+        if found or volumes.volumes(self.project.name):
+            check_deletable(self.project, found)
+        else:
             check_marked(self._settings)
         with only_one(self._settings):
-            self._compose_down("--volumes")
+            self._compose_down()
+            # The claim last: a destroy that is killed half way can be gone on with.
             volumes.remove_volumes(self.project.name)
+            volumes.remove(volume_name(self.project.name))
         if is_marked(self._settings.home):
             empty(self._settings.home)
 
@@ -106,7 +114,7 @@ class DockerRuntime:
         """Whether any of its containers runs."""
         try:
             return any(each.is_running for each in self._containers().values())
-        except EngineError:
+        except MillraceError:
             return False
 
     def services(self, profiles: Collection[str] = ()) -> list[str]:
@@ -150,8 +158,18 @@ class DockerRuntime:
             volumes.collect(found, self._settings.home)
 
     def _containers(self) -> dict[str, Container]:
-        return containers(self.project.name)
+        """The project's, once it is certain that they are this cluster's."""
+        found = containers(self.project.name)
+        check(self.project, found)
+        return found
 
     def _plan(self, profiles: Collection[str]) -> Plan:
-        engine = find_engine()
-        return Plan(self.project, engine, self.project.config(profiles), self._containers())
+        engine, found = find_engine(), self._containers()
+        config = self.project.config(profiles)
+        # What a profile once started is a part of this cluster: a stopped part is started, too.
+        if left := set(found) - set(config["services"]):
+            known = self.project.config(PROFILES)["services"]
+            more = {p for name in left for p in known.get(name, {}).get("profiles") or ()}
+            profiles = sorted({*profiles, *more})
+            config = self.project.config(profiles)
+        return Plan(self.project, engine, config, found, tuple(profiles))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from millrace.cluster.causes import LOG_LINES, ServiceError, explain, tail
 from millrace.cluster.docker.containers import Container, containers, last_lines, states
+from millrace.cluster.docker.engine import guarded
 from millrace.cluster.docker.project import Project, refusal
 from millrace.cluster.states import HOPELESS_RESTARTS, ProcessState, Watch
 from millrace.errors import MillraceError
@@ -30,12 +29,11 @@ class Starting:
         self._restarts: dict[str, int] = {}
         self._log = compose_log(project.settings.home)
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        # A killed `make up` must not go on starting things beside the next one.
-        guard = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
         words = ("up", "--detach", "--no-build", "--remove-orphans")
         with self._log.open("wb") as log:
+            # A killed `make up` must not go on starting things beside the next one.
             self._compose = subprocess.Popen(
-                [*guard, *project.command(*words, profiles=profiles)],
+                guarded(project.command(*words, profiles=profiles)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -53,7 +51,12 @@ class Starting:
             while True:
                 # Before the look: what Compose has started until it ended is seen.
                 ended = self._compose.poll()
-                found = containers(self._project.name)
+                found = {
+                    name: container
+                    for name, container in containers(self._project.name).items()
+                    # What is no part of it any more is removed by Compose, in its own time.
+                    if container.is_running or name in self._expected
+                }
                 seen = states(found, self._expected)
                 watch(seen)
                 if ended == 0 and all(state.is_settled for state in seen.values()):
@@ -101,8 +104,11 @@ class Starting:
     def _end(self) -> None:
         if self._compose.poll() is None:
             self._compose.terminate()
-            with suppress(subprocess.TimeoutExpired):
+            try:
                 self._compose.wait(_END_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._compose.kill()
+                self._compose.wait()
 
 
 def _late(seen: Mapping[str, ProcessState]) -> str:

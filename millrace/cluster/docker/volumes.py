@@ -129,15 +129,26 @@ def volumes(project: str) -> dict[str, dict[str, Any]]:
     if not names:
         return {}
     found = json.loads(ask("volume", "inspect", *names))
-    return {each["Labels"].get(f"{label}.volume", each["Name"]): each for each in found}
+    named = ((each["Labels"].get(f"{label}.volume"), each) for each in found)
+    return {name: each for name, each in named if name}
 
 
 def remove_volumes(project: str) -> None:
-    """Delete every volume of a project, also one that its files do not name any more."""
-    names = [each["Name"] for each in volumes(project).values()]
-    if names:
-        with contextlib.suppress(EngineError):
-            ask("volume", "rm", *names)
-        if left := volumes(project):
-            name = next(iter(left.values()))["Name"]
-            raise EngineError(f"volume {name}", "it is still in use", f"docker volume rm {name}")
+    """Delete every volume of a project, also one that its files do not name any more.
+
+    Raises:
+        EngineError: one is in use.
+    """
+    for volume in volumes(project).values():
+        remove(volume["Name"])
+
+
+def remove(volume: str) -> None:
+    """Delete one volume; harmless where it is gone.
+
+    Raises:
+        EngineError: it is in use.
+    """
+    done = call("volume", "rm", "--force", volume)
+    if done.returncode:
+        raise EngineError(f"volume {volume}", "is still in use", f"docker ps -a -f volume={volume}")
