@@ -6,8 +6,11 @@ The cluster is the Compose project of the test state folder. What the tests star
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -15,7 +18,9 @@ import click
 from millrace.cli.testing import DOCKER, remove_test_cluster, run_millrace, run_pytest
 from millrace.cluster.docker.engine import ask, call
 from millrace.cluster.docker.project import Project
+from millrace.dist.cache import cache_folder
 from millrace.engine.provide import engine
+from millrace.errors import MillraceError
 from millrace.settings import Settings
 
 #: On every container, volume and network that a test starts by itself.
@@ -33,11 +38,13 @@ def run_on_containers(
 ) -> int:
     """Build the images, run pytest on a cluster of them, remove everything; 0 when all went well.
 
+    A run that is broken off removes what it started, too, its data included.
+
     Raises:
-        MillraceError: no engine answers and none can be started.
+        MillraceError: no engine answers and none can be started, or another run is at work.
     """
     project = Project(Settings(root=settings.root, home=DOCKER.home(settings))).name
-    with engine(say):
+    with alone(settings.root), engine(say), removed_when_broken_off(project):
         remove(project)
         remove_test_cluster(settings, DOCKER)
         try:
@@ -66,6 +73,40 @@ def run_on_containers(
         return code
 
 
+@contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """Keep other runs of this user off: project and ports are the same for every clone.
+
+    Raises:
+        MillraceError: another run is at work.
+    """
+    folder = cache_folder() / "engine"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "tests.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            cause = f"another run of them is at work, from {lock.read().strip()}"
+            remedy = f"flock {lock.name} true && make test-docker  # waits for its end"
+            raise MillraceError("the tests on containers", cause, remedy) from None
+        lock.truncate(0)
+        lock.write(f"{root}\n")
+        lock.flush()
+        yield
+
+
+@contextmanager
+def removed_when_broken_off(project: str) -> Iterator[None]:
+    """Remove what runs when an interrupt or SIGTERM ends the tests, and nobody will look at it."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        say("broken off: removing every container, volume and network of the tests")
+        remove(project)
+        raise
+
+
 def say(step: str) -> None:
     """Tell a step; pytest's own output follows on the same stream."""
     click.echo(step)
@@ -85,10 +126,11 @@ def remains(project: str) -> list[str]:
 
 def remove(project: str) -> None:
     """Remove what a killed run left: containers first, since they hold the rest."""
-    for entry in remains(project):
-        kind, found = entry.split()
-        force = ("--force",) if kind == "container" else ()
-        call(kind, "rm", *force, found)
+    found = [entry.split() for entry in remains(project)]
+    for kind in _KINDS:
+        if names := sorted({name for of_kind, name in found if of_kind == kind}):
+            force = ("--force",) if kind == "container" else ()
+            call(kind, "rm", *force, *names)
 
 
 def _install_testcontainers(settings: Settings) -> None:

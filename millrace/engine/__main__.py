@@ -21,12 +21,12 @@ def main(arguments: list[str]) -> int:
     before = dict(os.environ)
     try:
         if arguments == ["start"]:
-            provide.begin(_say, place)
+            provide.start_by_hand(_say, place)
             for name, value in os.environ.items():
                 if before.get(name) != value:
                     print(f"export {name}={shlex.quote(value)}")
         elif arguments == ["stop"]:
-            daemon.stop(place, _say)
+            provide.stop_by_hand(_say, place)
         else:
             print(USAGE, file=sys.stderr)
             return 2

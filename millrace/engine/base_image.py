@@ -1,4 +1,7 @@
-"""The base image where no registry gives it: Debian's own bootstrap, slimmed as the official one.
+"""The base image: the user's own choice, the registry's, or one made by Debian's own bootstrap.
+
+One is made in the private engine alone, which nobody else builds with: it takes the name of the
+official image, and is slimmed as that is.
 
 The official image leaves documents and translations out, and so do packages that are installed
 into it; sizes of images built on either are the same within a few megabytes.
@@ -13,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from millrace.cluster.docker.engine import call
-from millrace.engine.daemon import Say
+from millrace.engine.packages import Say
 from millrace.errors import MillraceError
 
 IMAGE = "debian:bookworm-slim"
@@ -25,31 +28,42 @@ EMPTIED = ("var/lib/apt/lists", "var/cache", "var/log")
 _PULL_SECONDS = 600.0
 
 
-def ensure(environment: Mapping[str, str], say: Say) -> None:
+def ensure(environment: Mapping[str, str], say: Say, *, may_make: bool) -> None:
     """Have the base image: of the engine, of its registry, or made here.
 
     Args:
-        environment: the variables by which the client reaches the engine.
+        environment: the variables by which the client reaches the engine; BASE_IMAGE is the name
+            of another image than Debian's.
         say: told each step.
+        may_make: whether an image of Debian's name may be made in this engine.
 
     Raises:
         MillraceError: it can neither be pulled nor made.
     """
-    if call("image", "inspect", IMAGE, environment=environment).returncode == 0:
+    image = environment.get("BASE_IMAGE") or IMAGE
+    if call("image", "inspect", image, environment=environment).returncode == 0:
         return
-    say(f"pulling {IMAGE}")
-    pulled = call("pull", "-q", IMAGE, timeout=_PULL_SECONDS, environment=environment)
+    say(f"pulling {image}")
+    pulled = call("pull", "-q", image, timeout=_PULL_SECONDS, environment=environment)
     if pulled.returncode == 0:
         return
     reason = pulled.stderr.decode(errors="replace").strip().splitlines()[-1:]
+    cause = f"no registry gives it ({' '.join(reason)})"
+    if image != IMAGE or not may_make:
+        remedy = f"docker pull {image}  # or name another Debian 12 by BASE_IMAGE"
+        raise MillraceError(f"image {image}", cause, remedy)
     if shutil.which("debootstrap") is None:
-        cause = f"no registry gives it ({' '.join(reason)}), and debootstrap is not installed"
-        raise MillraceError(f"image {IMAGE}", cause, "sudo apt-get install debootstrap")
-    say(f"no registry gives {IMAGE}: making it from Debian's packages (half a minute)")
+        cause = f"{cause}, and debootstrap is not installed"
+        raise MillraceError(f"image {image}", cause, "sudo apt-get install debootstrap")
+    say(f"no registry gives {image}: making it from Debian's packages (half a minute)")
+    _make(environment)
+
+
+def _make(environment: Mapping[str, str]) -> None:
     # Not below /tmp, which may be a small memory disk or refuse device files.
     with tempfile.TemporaryDirectory(prefix="millrace-base-", dir="/var/tmp") as folder:
         root = Path(folder) / "root"
-        _run(["debootstrap", "--variant=minbase", SUITE, str(root)], None)
+        _run(["debootstrap", "--variant=minbase", "--force-check-gpg", SUITE, str(root)], None)
         slim(root)
         archive = Path(folder) / "root.tar"
         _run(["tar", "--numeric-owner", "-C", str(root), "-cf", str(archive), "."], None)

@@ -1,4 +1,9 @@
-"""The private daemon: started with folders of its own, found again and stopped by its pid file."""
+"""The private daemon: started with folders of its own, found again and stopped by its pid file.
+
+Images, containers, volumes, settings and containerd's namespace are its own. The bridge `docker0`
+and Docker's packet filter chains exist once in a network, so it refuses to start beside another
+daemon there; both stay after it has stopped, until the machine starts anew.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +14,24 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from millrace.dist.cache import cache_folder
+from millrace.engine.packages import Say
 from millrace.errors import MillraceError
 
-Say = Callable[[str], None]
-#: Debian's names: the engine with its client, what it filters packets by, what makes a base image.
-PACKAGES = {"dockerd": "docker.io", "iptables": "iptables", "debootstrap": "debootstrap"}
 #: One second on an idle machine.
 START_SECONDS = 60.0
 #: It stops its containers first, ten seconds each at most.
 STOP_SECONDS = 120.0
+#: Bounds BuildKit's cache; without, a day of builds made 28 GB of it.
+CONFIG = """{
+  "builder": {"gc": {"enabled": true, "defaultKeepStorage": "10GB"}}
+}
+"""
 _POLL_SECONDS = 0.2
 _LOG_LINES = 8
 #: The longest path of a socket that Linux takes.
@@ -52,6 +60,11 @@ class Place:
         return self.folder / "docker.pid"
 
     @property
+    def data_lock(self) -> Path:
+        """Locked by the daemon while it lives, whatever namespace of processes it is in."""
+        return self.folder / "data.lock"
+
+    @property
     def log(self) -> Path:
         """What the daemon says."""
         return self.folder / "dockerd.log"
@@ -61,53 +74,45 @@ class Place:
         """The client's settings and plugins: the value of DOCKER_CONFIG."""
         return self.folder / "config"
 
+    @property
+    def daemon_config(self) -> Path:
+        """The daemon's settings; those of the machine's own engine are not read."""
+        return self.folder / "daemon.json"
+
 
 def default_place() -> Place:
     """The user's own engine."""
     return Place(cache_folder() / "engine")
 
 
-def may_install() -> bool:
-    """Whether this user can install Debian's packages and run a daemon."""
-    return os.geteuid() == 0 and shutil.which("apt-get") is not None
-
-
-def install_packages(say: Say) -> None:
-    """Install what is missing of the packages.
-
-    Raises:
-        MillraceError: the package manager failed.
-    """
-    missing = [name for program, name in PACKAGES.items() if shutil.which(program) is None]
-    if not missing:
-        return
-    say(f"installing {', '.join(missing)} from Debian's packages")
-    install = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
-    for command in (["apt-get", "update", "-q"], install):
-        done = subprocess.run(
-            command,
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            lines = (done.stderr.strip() or done.stdout.strip()).splitlines()[-_LOG_LINES:]
-            cause = f"`{shlex.join(command[:2])}` failed: {' | '.join(lines)}"
-            remedy = f"apt-get update && {shlex.join(install)}"
-            raise MillraceError(f"packages {', '.join(missing)}", cause, remedy)
-
-
 def running(place: Place) -> int | None:
     """The pid of the daemon of this place, if it lives."""
     try:
         pid = int(place.pid_file.read_text())
-        name = Path(f"/proc/{pid}/comm").read_text().strip()
     except (OSError, ValueError):
         return None
-    # The pid of a daemon that was killed may be another program's by now.
-    return pid if name == "dockerd" else None
+    # The pid of a daemon that was killed may be another program's by now, even another daemon's.
+    return pid if f"\0--pidfile\0{place.pid_file}\0" in _arguments(pid) else None
+
+
+def refuse_beside_another() -> None:
+    """Refuse where a daemon has the bridge and the packet filter of this network.
+
+    Raises:
+        MillraceError: there is one; it may be too busy to answer, or the client looks elsewhere.
+    """
+    network = os.stat("/proc/self/ns/net").st_ino
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            name = (folder / "comm").read_text().strip()
+            if name != "dockerd" or (folder / "ns/net").stat().st_ino != network:
+                continue
+        except OSError:
+            # It has ended since.
+            continue
+        cause = f"process {folder.name} is another engine, which has the bridge docker0"
+        remedy = f"export DOCKER_HOST=...  # its address; `ps -fp {folder.name}` tells, or stop it"
+        raise MillraceError("the private engine", cause, remedy)
 
 
 def start(place: Place, say: Say) -> bool:
@@ -124,28 +129,48 @@ def start(place: Place, say: Say) -> bool:
         if running(place):
             _wait(place, None)
             return False
-        say(f"starting a private engine: {place.folder}")
+        with place.data_lock.open("w") as lock:
+            _refuse_shared(place, lock.fileno())
+        say(f"starting a private engine: {place.folder} (its build cache keeps to 10 GB)")
         # Of a daemon that was killed; a new one refuses to start beside it.
         place.pid_file.unlink(missing_ok=True)
-        with place.log.open("w") as log:
-            daemon = subprocess.Popen(
-                _command(place),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        _wait(place, daemon)
+        place.daemon_config.write_text(CONFIG)
+        daemon = _spawn(place)
+        try:
+            _wait(place, daemon)
+        except BaseException:
+            daemon.terminate()
+            raise
         return True
+
+
+def _spawn(place: Place) -> subprocess.Popen[bytes]:
+    with place.log.open("w") as log, place.data_lock.open("w") as lock:
+        held = lock.fileno()
+        # A POSIX lock stays with the process through exec and does not go on to its children:
+        # those of a killed daemon's containers must not keep a new one from starting. No other
+        # thread is in this process, so code may run between fork and exec.
+        return subprocess.Popen(
+            _command(place),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=(held,),
+            preexec_fn=lambda: fcntl.lockf(held, fcntl.LOCK_EX | fcntl.LOCK_NB),  # noqa: PLW1509
+        )
 
 
 def _command(place: Place) -> list[str]:
     return [
         shutil.which("dockerd") or "dockerd",
+        *("--config-file", str(place.daemon_config)),
         *("--host", place.address),
         *("--data-root", str(place.folder / "data")),
         *("--exec-root", str(place.folder / "run")),
         *("--pidfile", str(place.pid_file)),
+        # Where the machine runs containerd, the daemon uses it.
+        *("--containerd-namespace", "millrace", "--containerd-plugins-namespace", "millrace"),
         # What a compose file publishes without an address must not face the network either.
         *("--ip", "127.0.0.1"),
     ]
@@ -161,15 +186,24 @@ def stop(place: Place, say: Say) -> None:
         pid = running(place)
         if pid is None:
             return
-        say("stopping the private engine")
+        say("stopping the private engine; its images stay, and the bridge docker0")
         os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         while running(place):
             if time.monotonic() > deadline:
                 cause = f"process {pid} has not ended after {STOP_SECONDS:.0f} s"
                 raise MillraceError("the private engine", cause, f"cat {_quoted(place.log)}")
-            _reap(pid)
             time.sleep(_POLL_SECONDS)
+        _reap(pid)
+
+
+def _refuse_shared(place: Place, lock: int) -> None:
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        cause = f"a daemon that is not seen from here, as of another container, uses {place.folder}"
+        remedy = "export XDG_CACHE_HOME=...  # another folder, or stop it where it was started"
+        raise MillraceError("the private engine", cause, remedy) from None
 
 
 def _wait(place: Place, daemon: subprocess.Popen[bytes] | None) -> None:
@@ -178,14 +212,20 @@ def _wait(place: Place, daemon: subprocess.Popen[bytes] | None) -> None:
     while subprocess.run(command, capture_output=True, check=False).returncode:
         ended = daemon is not None and daemon.poll() is not None
         if ended or time.monotonic() > deadline:
-            if daemon is not None:
-                daemon.terminate()
             lines = place.log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
             shown = "".join(f"\n    {line[:300]}" for line in lines)
             what = "ended" if ended else f"does not answer after {START_SECONDS:.0f} s"
             cause = f"its daemon {what}; the last lines of its log:{shown}"
             raise MillraceError("the private engine", cause, f"cat {_quoted(place.log)}")
         time.sleep(_POLL_SECONDS)
+
+
+def _arguments(pid: int) -> str:
+    """The command line of a process, a NUL after each word; empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def _reap(pid: int) -> None:

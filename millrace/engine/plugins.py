@@ -13,7 +13,8 @@ from millrace.dist.install import Installation
 from millrace.dist.progress import Progress
 from millrace.dist.units import choose
 from millrace.dist.workshop import Paths
-from millrace.engine.daemon import Place, Say
+from millrace.engine.daemon import Place
+from millrace.engine.packages import Say
 
 PLUGINS = ("compose", "buildx")
 _DISTRIBUTION = Path(__file__).resolve().parent.parent.parent / "distribution"
