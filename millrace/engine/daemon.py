@@ -15,7 +15,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,8 +132,10 @@ def start(place: Place, say: Say) -> bool:
         with place.data_lock.open("w") as lock:
             _refuse_shared(place, lock.fileno())
         say(f"starting a private engine: {place.folder} (its build cache keeps to 10 GB)")
-        # Of a daemon that was killed; a new one refuses to start beside it.
-        place.pid_file.unlink(missing_ok=True)
+        # Of a daemon that was killed; a new one refuses to start beside either, and the numbers
+        # may be other programs' by now: this folder outlives a boot.
+        for stale in (place.pid_file, place.folder / "run/containerd/containerd.pid"):
+            stale.unlink(missing_ok=True)
         place.daemon_config.write_text(CONFIG)
         daemon = _spawn(place)
         try:
@@ -170,7 +172,8 @@ def _command(place: Place) -> list[str]:
         *("--exec-root", str(place.folder / "run")),
         *("--pidfile", str(place.pid_file)),
         # Where the machine runs containerd, the daemon uses it.
-        *("--containerd-namespace", "millrace", "--containerd-plugins-namespace", "millrace"),
+        *("--containerd-namespace", "millrace"),
+        *("--containerd-plugins-namespace", "millrace-plugins"),
         # What a compose file publishes without an address must not face the network either.
         *("--ip", "127.0.0.1"),
     ]
@@ -194,7 +197,9 @@ def stop(place: Place, say: Say) -> None:
                 cause = f"process {pid} has not ended after {STOP_SECONDS:.0f} s"
                 raise MillraceError("the private engine", cause, f"cat {_quoted(place.log)}")
             time.sleep(_POLL_SECONDS)
-        _reap(pid)
+        # Else it stays in the process list until this process ends.
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
 
 
 def _refuse_shared(place: Place, lock: int) -> None:
@@ -226,14 +231,6 @@ def _arguments(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
     except OSError:
         return ""
-
-
-def _reap(pid: int) -> None:
-    """Take note of the end of a child of this process, else it stays in the process list."""
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return
 
 
 @contextmanager
