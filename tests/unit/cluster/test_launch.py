@@ -45,6 +45,8 @@ class Metastore:
             "MILLRACE_BIND": "127.0.0.1",
             "MILLRACE_METASTORE__HEAP": "1m",
             "MILLRACE_METASTORE__PORT": "1",
+            "MILLRACE_POSTGRES__HOST": "127.0.0.1",
+            "MILLRACE_POSTGRES__PORT": "1",
             "DIES_AT": dies_at,
             **more,
         }
