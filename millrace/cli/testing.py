@@ -70,6 +70,13 @@ NATIVE = Bed(".millrace-test", "native", 12_000, f"http://127.0.0.1:{9099 + 12_0
 DOCKER = Bed(".millrace-test-docker", "docker", 13_000, "http://notifications:9099/")
 
 
+#: Build secrets where the machine has none: the tests look for them in the layers.
+PLANTED_SECRETS = {
+    "MILLRACE_BUILD_PIP_CONF": "# planted by the tests of the images\n",
+    "MILLRACE_BUILD_MAVEN_SETTINGS": "<settings><!-- planted by the tests --></settings>\n",
+}
+
+
 @click.command(name="test", context_settings={"ignore_unknown_options": True})
 @click.argument("part", default="all", type=click.Choice([*CHOICES, *PARTS, *DOCKER_CHOICES]))
 @click.option("--remove-images", is_flag=True, help="Remove our images after the Docker parts.")
@@ -158,8 +165,11 @@ def test_environment(settings: Settings, bed: Bed) -> dict[str, str]:
     if not contracts.exists():
         # A copy: the tests add datasets and fields.
         shutil.copytree(settings.root / "contracts", contracts)
-    # What a build of the images needs on this machine is not of a cluster.
-    kept = {k: v for k, v in os.environ.items() if k.startswith("MILLRACE_BUILD_")}
+    # Which images are tested, and what their build needs on this machine, is not of a cluster.
+    wanted = ("MILLRACE_BUILD_", "MILLRACE_VERSION", "MILLRACE_REVISION")
+    kept = {k: v for k, v in os.environ.items() if k.startswith(wanted)}
+    if bed is DOCKER:
+        kept = PLANTED_SECRETS | kept
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("MILLRACE_")}
     # Of the lake's versions where both have a package.
     search_path = [str(settings.root), str(settings.root / "kafka" / "producers")]

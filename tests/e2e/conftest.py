@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Protocol
 
 import pytest
@@ -19,6 +20,8 @@ from millrace.settings import Settings
 #: The command of a container is the first child of its init, and the only one that is older than
 #: what it started itself.
 MAIN_PROCESS = "grep -lsx 'PPid:.1' /proc/[0-9]*/status | cut -d/ -f3 | sort -n | head -n 1"
+#: These serve no port: Airflow calls them healthy for half a minute after their last heartbeat.
+HEARTBEATS = ("airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
 
 
 class Services(Protocol):
@@ -30,6 +33,9 @@ class Services(Protocol):
     def is_healthy(self, name: str) -> bool:
         """As `millrace status` says."""
 
+    def has_beaten_since(self, name: str, moment: datetime) -> bool:
+        """Whether a part of Airflow that only tells a heartbeat has told one since."""
+
     def kill(self, name: str) -> None:
         """End its main process at once, as the machine's memory killer would."""
 
@@ -37,8 +43,9 @@ class Services(Protocol):
 class Processes:
     """Native services, by what `millrace status` says of them."""
 
-    def __init__(self, millrace: Any) -> None:
+    def __init__(self, millrace: Any, settings: Settings) -> None:
         self.millrace = millrace
+        self.settings = settings
 
     def _entry(self, name: str) -> dict[str, Any]:
         printed = self.millrace("status", "--json", expect=None).stdout
@@ -52,6 +59,14 @@ class Processes:
     def is_healthy(self, name: str) -> bool:
         return bool(self._entry(name)["health"] == "healthy")
 
+    def has_beaten_since(self, name: str, moment: datetime) -> bool:
+        part = name.removeprefix("airflow-").replace("-", "_")
+        if name not in HEARTBEATS:
+            return True
+        url = f"{self.settings.airflow.url}/api/v2/monitor/health"
+        told = requests.get(url, timeout=30).json()[part][f"latest_{part}_heartbeat"]
+        return bool(told and datetime.fromisoformat(told) > moment)
+
     def kill(self, name: str) -> None:
         os.kill(self._entry(name)["pid"], signal.SIGKILL)
 
@@ -60,7 +75,7 @@ class Containers(Processes):
     """Services in containers. `docker kill` is taken for a wish to stop: it kills from inside."""
 
     def __init__(self, millrace: Any, settings: Settings) -> None:
-        super().__init__(millrace)
+        super().__init__(millrace, settings)
         self.project = Project(settings, read_overlays(settings.home)).name
 
     def _container(self, name: str) -> Container:
@@ -78,7 +93,7 @@ def services(cluster: Settings, millrace: Any) -> Services:
     """The cluster's services, in either runtime."""
     if os.environ.get("RUNTIME") == "docker":
         return Containers(millrace, cluster)
-    return Processes(millrace)
+    return Processes(millrace, cluster)
 
 
 @pytest.fixture(scope="session")

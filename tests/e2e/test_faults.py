@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,14 @@ Eventually = Callable[[Callable[[], bool], float, str], None]
 
 def kill_and_wait(services: Any, eventually: Eventually, name: str) -> None:
     """Kill a service and wait until another process of it is healthy."""
-    before = services.identity(name)
+    before, killed_at = services.identity(name), datetime.now(UTC)
     services.kill(name)
     eventually(
-        lambda: services.is_healthy(name) and services.identity(name) != before,
+        lambda: (
+            services.is_healthy(name)
+            and services.identity(name) != before
+            and services.has_beaten_since(name, killed_at)
+        ),
         HEALTHY_WITHIN_S,
         f"{name} is healthy again",
     )
