@@ -7,6 +7,7 @@ The cluster is the Compose project of the test state folder. What the tests star
 from __future__ import annotations
 
 import fcntl
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,6 +49,7 @@ def run_on_containers(
         remove(project)
         remove_test_cluster(settings, DOCKER)
         try:
+            copy_clone(settings.root, DOCKER.clone(settings))
             if "tests/docker" in arguments:
                 _install_testcontainers(settings)
             run_millrace(settings, DOCKER, "build")
@@ -131,6 +133,21 @@ def remove(project: str) -> None:
         if names := sorted({name for of_kind, name in found if of_kind == kind}):
             force = ("--force",) if kind == "container" else ()
             call(kind, "rm", *force, *names)
+
+
+def copy_clone(root: Path, target: Path) -> None:
+    """Copy the clone, with what is not committed: what the containers of the tests mount.
+
+    The tests add jobs, models and DAGs, which the user's own containers must not see.
+    """
+    clone = ["git", "clone", "--quiet", "--no-checkout", str(root), str(target)]
+    subprocess.run(clone, check=True)
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(listing, cwd=root, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (root / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, target / name)
 
 
 def _install_testcontainers(settings: Settings) -> None:

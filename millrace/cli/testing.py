@@ -64,6 +64,10 @@ class Bed:
         """The state folder of the test cluster, beside the user's."""
         return settings.root / self.folder
 
+    def clone(self, settings: Settings) -> Path:
+        """The copy of the repository that its containers mount, where there is one."""
+        return self.home(settings) / "clone"
+
 
 NATIVE = Bed(".millrace-test", "native", 12_000, f"http://127.0.0.1:{9099 + 12_000}/")
 #: A container of the tests takes the reports: the host's 127.0.0.1 is not theirs.
@@ -170,6 +174,8 @@ def test_environment(settings: Settings, bed: Bed) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if k.startswith(wanted)}
     if bed is DOCKER:
         kept = PLANTED_SECRETS | kept
+    if bed.clone(settings).exists():
+        kept["MILLRACE_ROOT"] = str(bed.clone(settings))
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("MILLRACE_")}
     # Of the lake's versions where both have a package.
     search_path = [str(settings.root), str(settings.root / "kafka" / "producers")]

@@ -28,11 +28,16 @@ def test_every_profile_with_every_overlay_is_valid(
     overlays: tuple[str, ...],
     tmp_path: Path,
 ) -> None:
-    licence = tmp_path / "licence"
-    licence.write_text("of a test\n")
+    given = tmp_path / "given"
+    given.write_text("of a test\n")
+    needed = {
+        "MILLRACE_STARBURST__IMAGE": "starburst:1",
+        "MILLRACE_STARBURST__LICENSE": str(given),
+        "MILLRACE_IMPALA__CREDENTIALS": str(given),
+    }
     done = subprocess.run(
         Project(project.settings, overlays).command("config", "--quiet", profiles=profiles),
-        env={**project.environment(), "MILLRACE_STARBURST__LICENSE": str(licence)},
+        env={**project.environment(), **needed},
         check=False,
         capture_output=True,
         text=True,
