@@ -102,6 +102,7 @@ class Settings(BaseSettings):
         """Give this instance services of its own, so that moving ports leaves the defaults."""
         # Services work in folders of their own.
         self.__dict__["home"] = self.home.absolute()
+        self.__dict__["contracts"] = self.contracts.absolute()
         for name, service in self.services().items():
             self.__dict__[name] = service.model_copy()
 

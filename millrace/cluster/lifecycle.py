@@ -118,19 +118,22 @@ def _explain(settings: Settings, state: ProcessState, cause: str) -> ServiceErro
 
 
 def down(settings: Settings) -> int:
-    """Stop everything and leave no process; returns how many strays had to be ended.
+    """Stop everything and leave no process; returns how many strays had to be ended."""
+    with only_one(settings):
+        return _stop(settings)
 
-    YARN goes first, then its containers while HDFS is still there for them to leave in order, then
-    the rest in reverse order of dependence.
+
+def _stop(settings: Settings) -> int:
+    """YARN goes first, then its containers while HDFS is still there for them to leave in order,
+    then the rest in reverse order of dependence.
     """
     supervisor = Supervisor(settings)
-    with only_one(settings):
-        if supervisor.is_running():
-            for service in ("nodemanager", "resourcemanager"):
-                supervisor.stop_service(service)
-            end([member for member in members(settings.home) if member.container])
-            supervisor.shut_down(_STOP_SECONDS)
-        return sweep(settings.home)
+    if supervisor.is_running():
+        for service in ("nodemanager", "resourcemanager"):
+            supervisor.stop_service(service)
+        end([member for member in members(settings.home) if member.container])
+        supervisor.shut_down(_STOP_SECONDS)
+    return sweep(settings.home)
 
 
 def destroy(settings: Settings) -> None:
@@ -140,5 +143,6 @@ def destroy(settings: Settings) -> None:
         MillraceError: the folder is not the state of a cluster.
     """
     check_marked(settings)
-    down(settings)
-    empty(settings.home)
+    with only_one(settings):
+        _stop(settings)
+        empty(settings.home)

@@ -84,7 +84,7 @@ def current(settings: Settings, overlays: Collection[str] | None = None) -> Runt
 
 def collect(settings: Settings) -> None:
     """Bring what tasks wrote to the state folder, where it is not there already."""
-    if recorded(settings.home) == DOCKER:
+    if choose(settings.home) == DOCKER:
         DockerRuntime(settings).collect()
 
 

@@ -16,17 +16,19 @@ _MARKER = "cluster"
 
 
 @contextmanager
-def only_one(settings: Settings) -> Iterator[None]:
-    """Let one command at a time start or stop this cluster."""
+def only_one(
+    settings: Settings, does: str = "starting or stopping it", file: str = "lock"
+) -> Iterator[None]:
+    """Let one command at a time do something to this cluster."""
     folder = settings.home / "supervisor"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    with (folder / file).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise MillraceError(
                 "the cluster",
-                "another command is starting or stopping it",
+                f"another command is {does}",
                 "make status  # when that command has ended",
             ) from None
         yield
@@ -63,7 +65,8 @@ def check_marked(settings: Settings) -> None:
 
 def empty(home: Path) -> None:
     """Delete everything but the links to the distribution."""
-    for entry in home.iterdir():
+    # The lock is held meanwhile: it goes last.
+    for entry in sorted(home.iterdir(), key=lambda entry: entry.name == "supervisor"):
         if entry.name in ("dist", _MARKER):
             continue
         if entry.is_dir() and not entry.is_symlink():

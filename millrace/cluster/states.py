@@ -15,7 +15,7 @@ class ProcessState:
 
     Attributes:
         status: Pending, Launching, Running, Restarting, Completed, Skipped or Error.
-        health: Ready, Not Ready, or anything else where there is no probe.
+        health: Ready, Not Ready, Unhealthy (given up on), or anything else where there is no probe.
     """
 
     name: str
@@ -38,11 +38,14 @@ Watch = Callable[[Mapping[str, ProcessState]], None]
 
 
 def health(state: ProcessState, answers: bool = True) -> str:
-    """`healthy`, `starting`, `done` (a one-shot), `waiting` (for another) or `failed`."""
+    """`done` is said of a one-shot, `unhealthy` of what Docker has given up on.
+
+    Else: `healthy`, `starting`, `waiting` (for another), `restarting` or `failed`.
+    """
     if state.is_settled and answers:
         return "healthy" if state.has_probe else "done"
     if state.status in ("Pending", "Launching"):
         return "waiting"
     if state.status in ("Running", "Launched"):
-        return "starting"
+        return "unhealthy" if state.health == "Unhealthy" else "starting"
     return "failed" if state.status in ("Completed", "Error", "Skipped") else "restarting"

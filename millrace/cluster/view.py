@@ -13,7 +13,8 @@ from rich.table import Table
 from millrace.cluster.states import ProcessState, Watch, health
 from millrace.cluster.status import ClusterStatus
 
-_COLOURS = {"healthy": "green", "done": "green", "failed": "red", "restarting": "red"}
+_COLOURS = {"healthy": "green", "done": "green", "failed": "red"}
+_COLOURS |= {"unhealthy": "red", "restarting": "red"}
 
 
 def coloured(word: str) -> str:

@@ -16,6 +16,7 @@ COMPOSE = """
 x-base: &base
   image: {image}
   pull_policy: never
+  labels: &labels {{ dev.millrace.tests: "yes" }}
   init: true
   stop_grace_period: 2s
 services:
@@ -53,9 +54,11 @@ services:
     volumes: [datanode-2:/var/lib/millrace/data]
     healthcheck: {{ test: [CMD, test, -e, /tmp/ready], interval: 1s, timeout: 5s }}
 volumes:
-  datanode-2: {{}}
-  secrets: {{ labels: {{ dev.millrace.layout: "{layout}" }} }}
-  airflow: {{ labels: {{ dev.millrace.layout: "{layout}" }} }}
+  datanode-2: {{ labels: {{ <<: *labels }} }}
+  secrets: {{ labels: {{ <<: *labels, dev.millrace.layout: "{layout}" }} }}
+  airflow: {{ labels: {{ <<: *labels, dev.millrace.layout: "{layout}" }} }}
+networks:
+  default: {{ labels: *labels }}
 """
 
 WORKS = "echo started; touch /tmp/ready; exec sleep 1000"

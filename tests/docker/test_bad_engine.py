@@ -33,7 +33,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clone]:
     made = Clone(tmp_path / "clone", f"bad-{os.getpid()}")
     yield made
     made.write()
-    DockerRuntime(made.settings())._compose_down("--volumes")
+    DockerRuntime(made.settings()).project.take_down("--volumes")
 
 
 def expect(golden: str, problem: Problem | MillraceError | str, **places: object) -> None:
@@ -136,7 +136,7 @@ def test_a_port_that_another_container_publishes(clone: Clone, tmp_path: Path) -
         name = f"{runtime.project.name}-trino-1"
         expect("port_in_use", problem, port=port, container=name)
     finally:
-        runtime._compose_down("--volumes")
+        runtime.project.take_down("--volumes")
 
 
 def test_too_little_memory_in_the_engine(clone: Clone) -> None:

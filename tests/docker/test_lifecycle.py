@@ -31,7 +31,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clone]:
     made = Clone(tmp_path / "clone", f"unit-{os.getpid()}")
     yield made
     made.write()
-    DockerRuntime(made.settings())._compose_down("--volumes")
+    DockerRuntime(made.settings()).project.take_down("--volumes")
 
 
 def runtime(clone: Clone) -> DockerRuntime:
@@ -122,6 +122,21 @@ def test_what_compose_started_by_hand_is_seen_and_destroyed(clone: Clone) -> Non
     assert not volumes(found.project.name)
     with pytest.raises(MillraceError, match="is not the state folder"):
         found.destroy()
+
+
+def test_the_ledger_of_volumes_that_are_gone_is_put_aside(clone: Clone) -> None:
+    """`docker compose down --volumes` knows nothing of it: the next count would be wrong."""
+    up(clone)
+    ledger = clone.home / "ledger"
+    ledger.mkdir()
+    (ledger / "a-run.jsonl").write_text("of the former cluster\n")
+    up(clone)
+    assert (ledger / "a-run.jsonl").exists()
+    runtime(clone).project.take_down("--volumes")
+    up(clone)
+    (aside,) = clone.home.glob("ledger-until-*")
+    assert not ledger.exists()
+    assert (aside / "a-run.jsonl").read_text() == "of the former cluster\n"
 
 
 def test_a_new_secret_replaces_the_copy(clone: Clone) -> None:

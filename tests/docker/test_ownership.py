@@ -26,7 +26,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clone]:
     monkeypatch.setenv("RUNTIME", "docker")
     made = Clone(tmp_path / "clone", f"own-{os.getpid()}")
     yield made
-    runtime(made)._compose_down("--volumes")
+    runtime(made).project.take_down("--volumes")
 
 
 @pytest.fixture
@@ -102,4 +102,18 @@ def test_volumes_of_which_nothing_says_whose_they_are_stay(clone: Clone, other: 
         subprocess.run(command, env=project.environment(), check=True, capture_output=True)
     with pytest.raises(MillraceError, match="nothing says that they are of this state folder"):
         runtime(clone).destroy()
+    with pytest.raises(MillraceError, match="nothing says") as caught:
+        runtime(clone).up((), TIMEOUT, silent)
     assert volumes(project.name)
+    # The remedy claims them.
+    subprocess.run(["sh", "-c", caught.value.remedy], check=True, capture_output=True)
+    assert runtime(clone).up((), TIMEOUT, silent)
+
+
+def test_a_claim_of_which_nothing_is_left_is_dropped(clone: Clone, other: Clone) -> None:
+    runtime(clone).up((), TIMEOUT, silent)
+    project = runtime(clone).project.name
+    runtime(clone).down()
+    ask("volume", "rm", *(each["Name"] for each in volumes(project).values()))
+    assert runtime(other).up((), TIMEOUT, silent)
+    runtime(other).destroy()

@@ -9,21 +9,24 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import click
 
-from millrace.cluster.docker.engine import EngineError, call, explain, find_engine
+from millrace.cluster.docker.engine import EngineError, call, explain, find_engine, guarded
 from millrace.cluster.docker.project import Project, read_overlays
+from millrace.cluster.state_folder import close, only_one
 from millrace.engine.provide import LOCAL_AUTHORITIES, authorities
 from millrace.errors import MillraceError
 from millrace.settings import Settings
 
-#: What an image is made from; a commit that touches nothing of it changes no image.
-_SOURCES = (
-    *("docker", "distribution", "scripts", "config", "bin", "contracts"),
-    *("millrace", "spark_jobs", "kafka/producers", "dbt_project", "airflow"),
+#: What the images of the services are made from, and what those with code are made from besides:
+#: a commit that touches nothing of it changes no image, and recreates no container.
+_SERVICE_SOURCES = ("docker", "distribution", "scripts", "config")
+_CODE_SOURCES = (
+    *_SERVICE_SOURCES,
+    *("bin", "contracts", "millrace", "spark_jobs", "kafka/producers", "dbt_project", "airflow"),
 )
 _SHOWN_LINES = 15
 #: `#12 [trino 3/5] RUN ...`: a step of a target as it begins; then `#12 CACHED`, or its output.
@@ -49,15 +52,19 @@ def build(settings: Settings, overlays: Collection[str] | None = None) -> None:
     chosen = read_overlays(settings.home) if overlays is None else tuple(overlays)
     project = Project(settings, chosen)
     log = settings.home / "logs" / "build.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    close(settings.home)
+    log.parent.mkdir(exist_ok=True)
     started, steps = time.monotonic(), Steps()
     environment = {**project.environment(), "BUILDKIT_PROGRESS": "plain"}
-    environment.setdefault("MILLRACE_REVISION", revision(settings.root))
+    root = settings.root
+    environment.setdefault("MILLRACE_REVISION", revision(root, _SERVICE_SOURCES))
+    environment.setdefault("MILLRACE_CODE_REVISION", revision(root, _CODE_SOURCES))
     environment.update(authorities(LOCAL_AUTHORITIES, environment))
     with (
+        only_one(settings, "building its images", "build-lock"),
         log.open("w") as file,
         subprocess.Popen(
-            project.command("build"),
+            guarded(project.build_command()),
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -119,9 +126,9 @@ def failure(said: str, log: Path) -> MillraceError:
     )
 
 
-def revision(root: Path) -> str:
-    """The last commit that changed what images are made from; `unknown` outside a clone."""
-    command = ["git", "log", "-1", "--format=%H", "--", *_SOURCES]
+def revision(root: Path, sources: Sequence[str]) -> str:
+    """The last commit that changed any of the sources; `unknown` outside a clone."""
+    command = ["git", "log", "-1", "--format=%H", "--", *sources]
     try:
         done = subprocess.run(
             command, cwd=root, env=os.environ, capture_output=True, text=True, check=False

@@ -65,11 +65,11 @@ class Container:
         """The same words as of a native process."""
         state = self.document["State"]
         has_probe = bool(self.document["Config"].get("Healthcheck", {}).get("Test"))
-        healthy = state.get("Health", {}).get("Status") == "healthy"
+        word = str(state.get("Health", {}).get("Status", ""))
         return ProcessState(
             name=self.service,
             status=_status(state["Status"]),
-            health="Ready" if healthy else "Not Ready",
+            health={"healthy": "Ready", "unhealthy": "Unhealthy"}.get(word, "Not Ready"),
             restarts=int(self.document.get("RestartCount", 0)),
             exit_code=int(state["ExitCode"]),
             pid=int(state["Pid"]) if state["Running"] else 0,

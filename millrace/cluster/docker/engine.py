@@ -20,7 +20,8 @@ from millrace.errors import MillraceError
 
 #: BuildKit with secrets and cache mounts; the oldest engine that was tested.
 OLDEST_ENGINE = (20, 10)
-OLDEST_COMPOSE = (2, 0)
+#: Build secrets from the environment came with it.
+OLDEST_COMPOSE = (2, 7)
 _ANSWER_SECONDS = 20.0
 _NATIVE = "make up RUNTIME=native"
 
@@ -65,7 +66,9 @@ def call(
         )
     except subprocess.TimeoutExpired:
         cause = f"`docker {arguments[0]}` has no answer after {timeout:.0f} s"
-        raise EngineError("the container engine", cause, "sudo systemctl restart docker") from None
+        raise EngineError(
+            "the container engine", cause, "docker info  # then the same again"
+        ) from None
 
 
 def ask(*arguments: str, timeout: float | None = 120.0) -> str:
@@ -110,8 +113,10 @@ def compose_program() -> tuple[str, ...]:
 
 
 def guarded(command: Sequence[str]) -> list[str]:
-    """The command so that it is killed when this process is: nothing goes on unwatched."""
-    guard = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+    """The command so that it ends when this process is killed: nothing goes on unwatched."""
+    # The plugin ends in order on a SIGTERM; the client of Debian 12 would not end at all.
+    number = "KILL" if command[0] == client() else "TERM"
+    guard = ["setpriv", "--pdeathsig", number] if shutil.which("setpriv") else []
     return [*guard, *command]
 
 
@@ -144,7 +149,7 @@ def find_engine() -> Engine:
         raise explain("\n".join(errors), "info")
     version = str(answer.get("ServerVersion", ""))
     if _numbers(version) < OLDEST_ENGINE:
-        wanted = ".".join(map(str, OLDEST_ENGINE))
+        wanted = _dotted(OLDEST_ENGINE)
         cause = f"it is version {version or 'unknown'}, {wanted} is the oldest that can run this"
         raise EngineError("the container engine", cause, f"{_NATIVE}  # or upgrade Docker")
     memory = int(answer.get("MemTotal", 0)) // 2**20
@@ -159,10 +164,14 @@ def _compose() -> str:
         remedy = f"sudo apt-get install docker-compose-plugin  # or {_NATIVE}"
         raise EngineError("Docker Compose", "`docker compose` is not installed", remedy)
     if _numbers(version) < OLDEST_COMPOSE:
-        cause = f"it is version {version}, the cluster needs {OLDEST_COMPOSE[0]} or later"
+        cause = f"it is version {version}, the cluster needs {_dotted(OLDEST_COMPOSE)} or later"
         remedy = f"sudo apt-get install docker-compose-plugin  # or {_NATIVE}"
         raise EngineError("Docker Compose", cause, remedy)
     return version
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
 
 
 def _numbers(version: str) -> tuple[int, int]:

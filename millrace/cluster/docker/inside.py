@@ -34,9 +34,15 @@ def command(words: Sequence[str], root: Path) -> list[str]:
 
 
 def _word(word: str, root: Path) -> str:
-    path = Path(word)
-    if word.startswith("-") or not path.is_file():
+    option, equals, value = word.partition("=")
+    if equals and option.startswith("-"):
+        return f"{option}={_word(value, root)}"
+    if "," in word:
+        return ",".join(_word(each, root) for each in word.split(","))
+    # Not Path.is_file: it raises on a word that is too long for a name.
+    if word.startswith("-") or not os.path.isfile(word):
         return word
+    path = Path(word)
     try:
         return f"{_ROOT}/{path.resolve().relative_to(root)}"
     except ValueError:
@@ -56,7 +62,9 @@ def main() -> None:
     except MillraceError as error:
         sys.exit(f"error: {error}")
     passed = [f"--env={name}={os.environ[name]}" for name in _PASSED if name in os.environ]
-    options = ["--interactive", *passed, found.id]
+    # With a terminal Ctrl-C reaches the command; without one nothing would.
+    terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
+    options = ["--interactive", *terminal, *passed, found.id]
     os.execv(client(), ["docker", "exec", *options, *words])  # noqa: S606 - the command itself
 
 

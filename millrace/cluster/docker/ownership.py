@@ -13,12 +13,15 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from millrace.cluster.choice import DOCKER, recorded
 from millrace.cluster.docker.containers import Container
-from millrace.cluster.docker.engine import ask, call
+from millrace.cluster.docker.engine import ask, call, explain
 from millrace.cluster.docker.project import Project
+from millrace.cluster.docker.volumes import remove, volumes
 from millrace.errors import MillraceError
 
 _LABEL = "dev.millrace.state"
+_BY_NAME = "docker compose --project-name"
 
 
 class OwnerError(MillraceError):
@@ -31,7 +34,17 @@ def claim(project: Project, found: Mapping[str, Container]) -> None:
     Raises:
         OwnerError: it is another one's.
     """
+    there = found or volumes(project.name)
+    if not there and claimed_by(project.name):
+        remove(volume_name(project.name))
     check(project, found)
+    is_known = recorded(project.settings.home) == DOCKER or claimed_by(project.name)
+    if there and not found and not is_known:
+        raise OwnerError(
+            f"the project {project.name}",
+            "has volumes, and nothing says that they are of this state folder",
+            f"{_mine(project)}  # or set MILLRACE_HOME for a cluster of your own",
+        )
     labels = {_LABEL: str(_state(project)), "com.docker.compose.project": project.name}
     options = [word for label in labels.items() for word in ("--label", "=".join(label))]
     ask("volume", "create", *options, volume_name(project.name))
@@ -45,7 +58,11 @@ def check(project: Project, found: Mapping[str, Container]) -> None:
         OwnerError: it is.
     """
     owner = claimed_by(project.name)
-    if owner and Path(owner).resolve() != _state(project):
+    is_other = owner and Path(owner).resolve() != _state(project)
+    if is_other and not found and not volumes(project.name):
+        # Nothing is left of the cluster that the claim stands for.
+        return
+    if is_other:
         gone = f"docker volume rm {volume_name(project.name)}"
         raise OwnerError(
             f"the project {project.name}",
@@ -59,7 +76,7 @@ def check(project: Project, found: Mapping[str, Container]) -> None:
             raise OwnerError(
                 f"the project {project.name}",
                 f"is the cluster of the clone in {other}",
-                f"export MILLRACE_HOME=$PWD/.millrace-2  # or make -C {shlex.quote(other)} down",
+                f"export MILLRACE_HOME=$PWD/.millrace-2  # or {_BY_NAME} {project.name} down",
             )
 
 
@@ -74,16 +91,25 @@ def check_deletable(project: Project, found: Mapping[str, Container]) -> None:
         raise OwnerError(
             f"the project {project.name}",
             "has volumes, and nothing says that they are of this state folder",
-            f"docker compose --project-name {project.name} down --volumes  # deletes them",
+            f"{_BY_NAME} {project.name} down --volumes  # deletes them; or {_mine(project)}",
         )
 
 
 def claimed_by(project: str) -> str:
     """The state folder that a project belongs to; empty where it was not claimed."""
     done = call("volume", "inspect", volume_name(project))
-    if done.returncode:
+    said = done.stderr.decode(errors="replace")
+    if done.returncode and "no such volume" in said.lower():
         return ""
+    if done.returncode:
+        raise explain(said, "volume inspect")
     return str((json.loads(done.stdout)[0]["Labels"] or {}).get(_LABEL, ""))
+
+
+def _mine(project: Project) -> str:
+    """The command that claims a project by hand."""
+    label = shlex.quote(f"{_LABEL}={_state(project)}")
+    return f"docker volume create --label {label} {volume_name(project.name)}"
 
 
 def volume_name(project: str) -> str:

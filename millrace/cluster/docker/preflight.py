@@ -11,6 +11,7 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -121,6 +122,18 @@ def _published(plan: Plan) -> list[Port]:
     ]
 
 
+def check_notify(plan: Plan) -> Iterator[Problem]:
+    """A failed task can be reported from inside a container."""
+    url = plan.project.settings.notify.url
+    if urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1"):
+        yield Problem(
+            "MILLRACE_NOTIFY__URL",
+            f"{url} is the container itself where a task runs in one: nobody is told",
+            "unset MILLRACE_NOTIFY__URL  # or name this machine by its address in the network",
+            is_warning=True,
+        )
+
+
 def check_files(plan: Plan) -> Iterator[Problem]:
     """What is mounted from the clone is there, and the containers' user can read it."""
     mounted = {
@@ -182,4 +195,5 @@ CHECKS = (
     check_memory,
     check_disk,
     check_ports,
+    check_notify,
 )

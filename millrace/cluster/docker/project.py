@@ -7,11 +7,11 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from millrace.cluster.docker.engine import EngineError, compose_program, explain
+from millrace.cluster.docker.engine import EngineError, compose_program, explain, guarded
 from millrace.environment import cluster_environment
 from millrace.errors import MillraceError
 from millrace.settings import Settings
@@ -20,11 +20,13 @@ from millrace.settings import Settings
 OVERLAYS = {name: f"docker/compose.{name}.yml" for name in ("mysql", "starburst", "impala")}
 #: What the compose file starts on demand only.
 PROFILES = ("history", "scale")
+_BUILD_NAME = "millrace"
 #: Where the last `up` says which overlays it took.
 _FILE = "overlays"
 #: In a container these are of its own network and its own file system.
 _NATIVE_ONLY = re.compile(r"MILLRACE_(\w+__HOST|ROOT|HOME|DIST|CONFIG|SECRETS|CLUSTER|BIND)")
-_TIMEOUT_SECONDS = 60.0
+#: The longest grace period of a service, and one more for each that depends on it.
+_TIMEOUT_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,13 @@ class Project:
 
     settings: Settings
     overlays: tuple[str, ...] = ()
+    build_name: str = ""
 
     @property
     def name(self) -> str:
         """`millrace` for the default state folder, else made from the folder's name."""
+        if self.build_name:
+            return self.build_name
         folder = re.sub(r"[^a-z0-9_-]", "", self.settings.home.name.lower()).strip("-_")
         return folder if folder.startswith("millrace") else f"millrace-{folder}".rstrip("-")
 
@@ -56,7 +61,8 @@ class Project:
 
     def command(self, *arguments: str, profiles: Iterable[str] = ()) -> list[str]:
         """`docker compose ARGUMENTS...` on this project."""
-        words = [*compose_program(), "--project-name", self.name]
+        # A file `.env` of the clone would be half of the settings: it knows none of `make`'s.
+        words = [*compose_program(), "--project-name", self.name, "--env-file", os.devnull]
         words += ["--project-directory", str(self.settings.root)]
         for file in self.files:
             words += ["--file", str(file)]
@@ -70,17 +76,50 @@ class Project:
         Raises:
             MillraceError: it failed.
         """
-        done = subprocess.run(
-            self.command(*arguments, profiles=profiles),
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-        )
+        return self._call(self.command(*arguments, profiles=profiles), arguments[0])
+
+    def build_command(self) -> list[str]:
+        """`docker compose build`, always under one name.
+
+        Compose writes the project's name into the images: by another one they would be others.
+        """
+        return replace(self, build_name=_BUILD_NAME).command("build")
+
+    def by_name(self, *arguments: str) -> list[str]:
+        """`docker compose ARGUMENTS...` on what carries the project's labels.
+
+        No file, no variable and no profile of another day stands in the way.
+        """
+        return [*compose_program(), "--project-name", self.name, *arguments]
+
+    def take_down(self, *options: str) -> None:
+        """Stop and remove every container of the project.
+
+        Raises:
+            MillraceError: it failed, or took too long.
+        """
+        self._call(guarded(self.by_name("down", "--remove-orphans", *options)), "down")
+
+    def _call(self, command: list[str], name: str) -> str:
+        try:
+            done = subprocess.run(
+                command,
+                # Away from any compose file.
+                cwd="/",
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_TIMEOUT_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            cause = f"has not ended after {_TIMEOUT_SECONDS:.0f} s"
+            raise EngineError(
+                f"docker compose {name}", cause, "docker info  # then the same again"
+            ) from None
         if done.returncode:
-            raise refusal(done.stderr, arguments[0])
+            raise refusal(done.stderr, name)
         return done.stdout
 
     def config(self, profiles: Iterable[str] = ()) -> dict[str, Any]:

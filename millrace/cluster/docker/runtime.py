@@ -14,7 +14,7 @@ import click
 from millrace.cluster.choice import DOCKER, record
 from millrace.cluster.docker import volumes
 from millrace.cluster.docker.containers import Container, containers, last_lines
-from millrace.cluster.docker.engine import compose_program, explain, find_engine, guarded
+from millrace.cluster.docker.engine import find_engine
 from millrace.cluster.docker.ownership import check, check_deletable, claim, volume_name
 from millrace.cluster.docker.plan import Plan
 from millrace.cluster.docker.preflight import problems
@@ -30,8 +30,8 @@ from millrace.settings import Settings
 
 #: Where `collect` finds what tasks wrote.
 _TASKS = "airflow-scheduler"
-#: The longest grace period of a service, and one more for what depends on it.
-_DOWN_SECONDS = 300.0
+#: What Compose ends with on Ctrl-C.
+_INTERRUPTED = 130
 
 
 class DockerRuntime:
@@ -56,13 +56,16 @@ class DockerRuntime:
             for problem in problems(plan):
                 if not problem.is_warning:
                     raise MillraceError(problem.thing, problem.cause, problem.remedy)
+            claim(self.project, plan.found)
             close(self._settings.home)
             record(self._settings.home, DOCKER)
             write_overlays(self._settings.home, self.project.overlays)
-            claim(self.project, plan.found)
+            if aside := volumes.put_ledger_aside(self.project.name, self._settings.ledger):
+                click.echo(f"the volumes are new: the former cluster's ledger is now {aside}")
             starting = Starting(self.project, list(plan.config["services"]), plan.profiles)
             services = starting.wait(timeout, watch)
-            volumes.copy_secrets(self._containers()["secrets"], self._settings.secrets)
+            if secrets := self._containers().get("secrets"):
+                volumes.copy_secrets(secrets, self._settings.secrets)
             return services
 
     def down(self) -> int:
@@ -70,24 +73,8 @@ class DockerRuntime:
         with only_one(self._settings):
             find_engine()
             self._containers()
-            self._compose_down()
+            self.project.take_down()
         return 0
-
-    def _compose_down(self, *options: str) -> None:
-        # By the labels alone: no file, no variable and no profile of another day stands in the way.
-        command = [*compose_program(), "--project-name", self.project.name, "down"]
-        done = subprocess.run(
-            guarded([*command, "--remove-orphans", *options]),
-            cwd="/",
-            env=self.project.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_DOWN_SECONDS,
-            check=False,
-        )
-        if done.returncode:
-            raise explain(done.stderr, "compose down")
 
     def destroy(self) -> None:
         """Remove the containers, the volumes and the content of the state folder."""
@@ -99,12 +86,12 @@ class DockerRuntime:
         else:
             check_marked(self._settings)
         with only_one(self._settings):
-            self._compose_down()
+            self.project.take_down()
             # The claim last: a destroy that is killed half way can be gone on with.
             volumes.remove_volumes(self.project.name)
             volumes.remove(volume_name(self.project.name))
-        if is_marked(self._settings.home):
-            empty(self._settings.home)
+            if is_marked(self._settings.home):
+                empty(self._settings.home)
 
     def status(self) -> ClusterStatus:
         """Read it now; a cluster that is not running has no services."""
@@ -139,11 +126,12 @@ class DockerRuntime:
                 f"service {service}", f"has no log; there are: {known}", "make status"
             )
         if follow:
-            words = ("logs", "--follow", "--tail", str(lines))
             # Without the prefix of its name a single log reads as it was written.
             one = ("--no-log-prefix", service) if service else ()
-            command = self.project.command(*words, *one, profiles=PROFILES)
-            subprocess.run(command, env=self.project.environment(), check=False)
+            command = self.project.by_name("logs", "--follow", "--tail", str(lines), *one)
+            code = subprocess.run(command, cwd="/", check=False).returncode
+            if code > 0 and code != _INTERRUPTED:
+                raise MillraceError("the logs", "could not be followed", "make status")
             return
         for name, container in found.items() if not service else [(service, found[service])]:
             if not service:

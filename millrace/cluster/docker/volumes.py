@@ -133,6 +133,17 @@ def volumes(project: str) -> dict[str, dict[str, Any]]:
     return {name: each for name, each in named if name}
 
 
+def put_ledger_aside(project: str, ledger: Path) -> Path | None:
+    """Rename a ledger whose cluster is gone: its records are in no topic of the new one.
+
+    So it is after `docker compose down --volumes`, which knows nothing of the state folder.
+    """
+    if volumes(project) or not ledger.is_dir() or not any(ledger.iterdir()):
+        return None
+    aside = ledger.with_name(f"{ledger.name}-until-{int(ledger.stat().st_mtime)}")
+    return ledger.rename(aside)
+
+
 def remove_volumes(project: str) -> None:
     """Delete every volume of a project, also one that its files do not name any more.
 

@@ -78,7 +78,7 @@ ENDED: dict[str, Any] = {"Status": "exited", "Running": False}
     [
         (container(Health={"Status": "healthy"}), "healthy"),
         (container(Health={"Status": "starting"}), "starting"),
-        (container(Health={"Status": "unhealthy"}), "starting"),
+        (container(Health={"Status": "unhealthy"}), "unhealthy"),
         (container(Status="created", Running=False), "waiting"),
         (container(Status="restarting"), "restarting"),
         (container(probe=False, **ENDED), "done"),
@@ -113,6 +113,8 @@ def test_paths_of_the_clone_become_those_of_the_image(tmp_path: Path) -> None:
     words = ["scripts/spark-submit", "--deploy-mode", "cluster", str(job), "--day", "2026-01-01"]
     inside = command(words, tmp_path)
     assert inside == [*words[:3], "/opt/millrace/spark_jobs/job.py", *words[4:]]
+    listed = ["spark-submit", f"--py-files={job},{job}", "x" * 5000]
+    assert command(listed, tmp_path)[1].count("/opt/millrace/spark_jobs/job.py") == 2
     outside = tmp_path.parent / f"{tmp_path.name}.py"
     outside.touch()
     with pytest.raises(MillraceError, match="the containers see the clone only"):

@@ -33,11 +33,8 @@ CONDITIONS = {
     "service_healthy": "process_healthy",
     "service_completed_successfully": "process_completed_successfully",
 }
-#: A launcher's own, made from the settings and handed to the program it becomes.
-MADE_BY_LAUNCHERS = re.compile(
-    r"MILLRACE_(SECRET_\w+|SERVICE|PYTHON|LOG_FILE|CONTAINER_ENVIRONMENT"
-    r"|KAFKA__DATA|METASTORE__URL|METASTORE__DRIVER|PROBE_PATIENCE)"
-)
+#: component -> its service, where they are not of one name
+SERVICE_OF = {"airflow": "airflow-apiserver", "history": "history-server"}
 
 
 @pytest.fixture
@@ -56,11 +53,27 @@ def native(tmp_path: Path) -> Services:
     return processes
 
 
-def allowed() -> list[str]:
-    """The names in the table, in its order."""
+def table() -> list[tuple[str, str, str]]:
+    """The rows: name, in Docker, natively."""
     document = (ROOT / "docs" / "reference" / "runtimes.md").read_text()
     section = document.split("\n## What differs\n")[1].split("\n## ")[0]
-    return re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+    return re.findall(r"^\| `([^`]+)` \| (.*?) \| (.*?) \|", section, re.MULTILINE)
+
+
+def allowed() -> list[str]:
+    """The names in the table, in its order."""
+    return [name for name, _, _ in table()]
+
+
+def literal(cell: str, home: str) -> str | None:
+    """The value that a cell gives, where it gives one."""
+    if cell == "*empty*":
+        return ""
+    if found := re.fullmatch(r"`([^`]*)`", cell):
+        # Natively the state folder and the clone stand for wherever they are.
+        path = re.fullmatch(r"\.millrace(.*)|(config|contracts)", found[1])
+        return found[1] if not path else home + path[1] if path[2] is None else f"{ROOT}/{path[2]}"
+    return None
 
 
 def differences(docker: Services, native: Services) -> dict[str, set[str]]:
@@ -166,22 +179,53 @@ def test_a_changed_value_is_found(docker: Services, native: Services) -> None:
         assert "trino" in found[difference]
 
 
-def test_docker_sets_every_variable_that_a_launcher_or_a_configuration_reads(
-    docker: Services,
+def test_the_values_in_the_table_are_those_of_the_services(
+    docker: Services, native: Services, tmp_path: Path
 ) -> None:
-    files = [*(ROOT / "scripts").glob("launch*"), ROOT / "scripts" / "probe"]
-    files += [file for file in (ROOT / "config").rglob("*") if file.is_file()]
-    read = {
-        (name, str(file.relative_to(ROOT)))
-        for file in files
-        for name in re.findall(r"\bMILLRACE_[A-Z0-9]\w*", file.read_text())
-        # A prefix in a comment or a pattern of names ends so.
-        if not name.endswith("_")
-    }
-    known = {key for service in docker.values() for key in service["environment"]}
-    overlay = read_compose(ROOT / "docker" / "compose.mysql.yml", {})["services"]
-    known |= {key for service in overlay.values() for key in service["environment"]}
-    unset = {
-        pair for pair in read if pair[0] not in known and not MADE_BY_LAUNCHERS.fullmatch(pair[0])
-    }
-    assert not unset
+    wrong = []
+    for name, there, here in table():
+        kind, _, key = name.partition("environment ")
+        if "*" in key or not key:
+            continue
+        for service in docker.keys() & native.keys():
+            sides = [(here, dict(line.split("=", 1) for line in native[service]["environment"]))]
+            if not kind:
+                sides.append((there, docker[service]["environment"]))
+            for cell, environment in sides:
+                value = literal(cell, str(tmp_path / "state"))
+                # A listener is set for its own service alone.
+                if value is not None and key in environment and environment[key] != value:
+                    wrong.append(f"{service} {key}: {environment[key]}")
+    assert not wrong
+
+
+def wrong_hosts(docker: Services) -> list[str]:
+    """The addresses in Docker that are no service's, or another one's."""
+    return [
+        f"{service} {key}={value}"
+        for service, description in docker.items()
+        for key, value in description["environment"].items()
+        if (found := re.fullmatch(r"MILLRACE_(\w+)__HOST", key))
+        and not (value in docker and value == SERVICE_OF.get(found[1].lower(), found[1].lower()))
+    ]
+
+
+def test_every_host_in_docker_is_the_service_of_that_name(docker: Services) -> None:
+    assert not wrong_hosts(docker)
+
+
+def test_a_wrong_host_is_found(docker: Services) -> None:
+    docker["trino"]["environment"]["MILLRACE_KAFKA__HOST"] = "nowhere.example"
+    assert wrong_hosts(docker) == ["trino MILLRACE_KAFKA__HOST=nowhere.example"]
+
+
+def test_profiles_are_those_of_both_runtimes(docker: Services, tmp_path: Path) -> None:
+    variables = cluster_environment(Settings(home=tmp_path))
+    compose = read_compose(ROOT / "docker-compose.yml", variables)
+    for profiles in ([], ["history"]):
+        wanted = {
+            name
+            for name, service in docker.items()
+            if set(service.get("profiles", profiles)) <= set(profiles)
+        }
+        assert set(process_file(compose, variables, profiles)["processes"]) == wanted
