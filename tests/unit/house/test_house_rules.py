@@ -162,6 +162,13 @@ def test_our_packages_are_typed() -> None:
     run_clean([sys.executable, "-m", "mypy", "--no-error-summary", *ours])
 
 
+def test_no_script_is_longer_than_the_ceiling() -> None:
+    scripts = [file for file in tracked("scripts", "bin", "docker") if file.suffix != ".yml"]
+    assert scripts
+    lengths = {file.name: len(file.read_text().splitlines()) for file in scripts}
+    assert not {name: lines for name, lines in lengths.items() if lines > MODULE_CEILING}
+
+
 def test_shell_scripts_pass_shellcheck() -> None:
     scripts = [
         str(file)
