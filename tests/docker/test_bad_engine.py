@@ -236,7 +236,7 @@ def test_a_failed_build_step(clone: Clone) -> None:
     (clone.root / "Dockerfile").write_text(
         "FROM debian:bookworm-slim AS base\n"
         "FROM base AS trino\n"
-        "RUN echo fetching the server && echo the archive is damaged >&2 && exit 7\n"
+        "RUN echo fetching the server && echo the archive is damaged && exit 7\n"
     )
     document = (clone.root / "docker-compose.yml").read_text()
     services = (
