@@ -60,8 +60,10 @@ class Kept:
 def kept(cluster: Settings, query: Query) -> Iterator[Kept]:
     """A topic with records, and a table on each store."""
     thing = Kept(f"lasting_{uuid.uuid4().hex[:8]}")
+    # Closed before the broker stops: what loses its broker leaves its sockets open.
     admin = KafkaAdminClient(bootstrap_servers=cluster.kafka.address)
     admin.create_topics([NewTopic(thing.name, num_partitions=1, replication_factor=1)])
+    admin.close()
     producer = KafkaProducer(bootstrap_servers=cluster.kafka.address, acks="all")
     for _ in range(ROWS):
         producer.send(thing.name, b"kept").get(timeout=30)
@@ -71,6 +73,7 @@ def kept(cluster: Settings, query: Query) -> Iterator[Kept]:
     yield thing
     for schema in ("processed", "marts"):
         query(f"drop table {schema}.{thing.name}")
+    admin = KafkaAdminClient(bootstrap_servers=cluster.kafka.address)
     admin.delete_topics([thing.name])
     admin.close()
 
