@@ -7,6 +7,7 @@ allowed names, with `*` for any characters.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import signal
@@ -45,7 +46,10 @@ def docker() -> Services:
 
 
 @pytest.fixture
-def native(tmp_path: Path) -> Services:
+def native(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Services:
+    # Settings of whoever runs the tests are no difference between the runtimes.
+    for name in [name for name in os.environ if name.startswith("MILLRACE_")]:
+        monkeypatch.delenv(name)
     variables = cluster_environment(Settings(home=tmp_path / "state", port_offset=0))
     compose = read_compose(ROOT / "docker-compose.yml", variables)
     processes = process_file(compose, variables, ["history"])["processes"]
