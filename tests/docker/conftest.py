@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from millrace.cluster.docker.containers import Container, containers
 from millrace.cluster.docker.project import PROFILES, Project, read_overlays
+from millrace.cluster.docker.runtime import DockerRuntime
 from millrace.settings import Settings, load
+from tests.docker.small import NAME, Clone
 
 Compose = Callable[..., str]
 Running = Callable[[], dict[str, Container]]
@@ -59,3 +62,13 @@ def compose(project: Project) -> Compose:
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clone]:
+    """A clone whose cluster is three small containers, removed at the end."""
+    monkeypatch.setenv("RUNTIME", "docker")
+    made = Clone(tmp_path / "clone", NAME)
+    yield made
+    made.write()
+    DockerRuntime(made.settings()).project.take_down("--volumes")

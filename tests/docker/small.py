@@ -11,6 +11,7 @@ from millrace.settings import ROOT, Settings
 IMAGE = "debian:bookworm-slim"
 #: Two runs of the tests on one machine do not meet; below Linux's ephemeral range.
 PORT = 28_100 + os.getpid() % 500
+NAME = f"small-{os.getpid()}"
 
 COMPOSE = """
 x-base: &base

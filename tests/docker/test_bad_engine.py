@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,15 +24,6 @@ from tests.docker.small import Clone, silent
 
 GOLDEN = ROOT / "tests" / "golden" / "errors"
 NOBODY = 65_534
-
-
-@pytest.fixture
-def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clone]:
-    monkeypatch.setenv("RUNTIME", "docker")
-    made = Clone(tmp_path / "clone", f"bad-{os.getpid()}")
-    yield made
-    made.write()
-    DockerRuntime(made.settings()).project.take_down("--volumes")
 
 
 def expect(golden: str, problem: Problem | MillraceError | str, **places: object) -> None:

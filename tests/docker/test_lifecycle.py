@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -23,15 +20,6 @@ from millrace.errors import MillraceError
 from tests.docker.small import Clone, silent
 
 TIMEOUT = 60.0
-
-
-@pytest.fixture
-def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clone]:
-    monkeypatch.setenv("RUNTIME", "docker")
-    made = Clone(tmp_path / "clone", f"unit-{os.getpid()}")
-    yield made
-    made.write()
-    DockerRuntime(made.settings()).project.take_down("--volumes")
 
 
 def runtime(clone: Clone) -> DockerRuntime:

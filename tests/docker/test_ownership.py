@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,23 +13,15 @@ from millrace.cluster.docker.runtime import DockerRuntime
 from millrace.cluster.docker.volumes import volumes
 from millrace.errors import MillraceError
 from millrace.settings import ROOT
-from tests.docker.small import Clone, silent
+from tests.docker.small import NAME, Clone, silent
 
 TIMEOUT = 60.0
 GOLDEN = ROOT / "tests" / "golden" / "errors"
 
 
 @pytest.fixture
-def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clone]:
-    monkeypatch.setenv("RUNTIME", "docker")
-    made = Clone(tmp_path / "clone", f"own-{os.getpid()}")
-    yield made
-    runtime(made).project.take_down("--volumes")
-
-
-@pytest.fixture
 def other(tmp_path: Path) -> Clone:
-    return Clone(tmp_path / "other", f"own-{os.getpid()}")
+    return Clone(tmp_path / "other", NAME)
 
 
 def runtime(clone: Clone) -> DockerRuntime:
