@@ -1,5 +1,7 @@
 """One append, committed once: compare and swap on the snapshot it was planned from.
 
+`commit_produced` is the swap itself, for whatever produces the snapshot (see `rewrite`).
+
 PyIceberg's own transaction retries a lost race by itself and then succeeds, which is a doubled
 landing. Here a commit is refused as soon as the table has moved, and the caller decides. An
 unknown result (the connection broke) is resolved by looking for our snapshot in the table; trying
@@ -12,13 +14,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from pyiceberg.table.update import AssertTableUUID, TableRequirement, TableUpdate
-from pyiceberg.table.update.snapshot import _FastAppendFiles
+from pyiceberg.table.update.snapshot import _SnapshotProducer
 
 from millrace.errors import TransientError
 
@@ -62,12 +65,26 @@ def commit_append(
         CommitRefusedError: the table is at another snapshot, or is another table.
         UnknownResultError: the catalog could not be asked in time whether the commit arrived.
     """
-    name = ".".join(table.name())
-    if table.metadata.current_snapshot_id != expected_snapshot_id:
-        raise CommitRefusedError(f"{name} is at {table.metadata.current_snapshot_id}")
+    require_at(table, expected_snapshot_id)
     producer = table.transaction().update_snapshot(snapshot_properties=dict(summary)).fast_append()
     for data_file in data_files:
         producer.append_data_file(data_file)
+    return commit_produced(catalog, table, producer)
+
+
+def require_at(table: Table, expected_snapshot_id: int | None) -> None:
+    """Make sure that the loaded table is at the snapshot the commit was planned from.
+
+    Raises:
+        CommitRefusedError: it is at another one.
+    """
+    at = table.metadata.current_snapshot_id
+    if at != expected_snapshot_id:
+        raise CommitRefusedError(f"{'.'.join(table.name())} is at {at}")
+
+
+def commit_produced(catalog: Catalog, table: Table, producer: _SnapshotProducer[Any]) -> Table:
+    """Commit the snapshot that a producer makes of the loaded table, as `commit_append` does."""
     updates, requirements = producer._commit()
     requirements = (*requirements, AssertTableUUID(uuid=table.metadata.table_uuid))
     try:
@@ -133,8 +150,8 @@ def _moved(planned: Table, current: Table) -> bool:
     )
 
 
-def _discard(table: Table, producer: _FastAppendFiles) -> None:
-    """Delete the manifests of a refused append; what can not be deleted is the cleaner's."""
+def _discard(table: Table, producer: _SnapshotProducer[Any]) -> None:
+    """Delete the manifests of a refused commit; what can not be deleted is the cleaner's."""
     for path in (*producer._written_manifests, *producer._written_manifest_lists):
         delete_quietly(table, path)
 

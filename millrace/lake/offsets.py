@@ -87,13 +87,19 @@ def ancestors(table: Table) -> Iterator[Snapshot]:
         snapshot = table.snapshot_by_id(parent) if parent is not None else None
 
 
+def recorded_text(table: Table) -> str | None:
+    """The summary's value in the nearest ancestor that has one, None where none is kept."""
+    for snapshot in ancestors(table):
+        text: str | None = snapshot.summary.get(SUMMARY_KEY) if snapshot.summary else None
+        if text is not None:
+            return text
+    return None
+
+
 def recorded(table: Table) -> Offsets | None:
     """The offsets of the nearest landing snapshot, None where none is kept."""
-    for snapshot in ancestors(table):
-        text = snapshot.summary.get(SUMMARY_KEY) if snapshot.summary else None
-        if text is not None:
-            return parse(text)
-    return None
+    text = recorded_text(table)
+    return None if text is None else parse(text)
 
 
 def rebuilt(table: Table) -> Offsets:
