@@ -83,4 +83,6 @@ QUARANTINE_COLUMNS: tuple[tuple[str, IcebergType, str], ...] = (
     ("status", StringType(), "one of " + ", ".join(QUARANTINE_STATES)),
     ("quarantined_at", TimestamptzType(), "when the landing job refused it"),
     ("resolved_at", TimestamptzType(), "when it was replayed or discarded"),
+    ("resolution", StringType(), "why it was discarded, or what was replayed"),
+    ("replayed_sha256", StringType(), "SHA-256 of the bytes that are in raw for it, hexadecimal"),
 )

@@ -23,7 +23,10 @@ PARTITION_SOURCE = "kafka_at"
 
 QUARANTINE_DATASET = "quarantine"
 QUARANTINE_TABLE = f"raw.{QUARANTINE_DATASET}"
-QUARANTINE_STATES = ("quarantined", "replayed", "discarded")
+#: A record is `open` until a person or a corrected contract settles it: `replayed` ones are in
+#: their raw table, `discarded` ones stay here for good.
+OPEN, REPLAYED, DISCARDED = "open", "replayed", "discarded"
+QUARANTINE_STATES = (OPEN, REPLAYED, DISCARDED)
 
 RESERVED_DATASETS = frozenset({QUARANTINE_DATASET})
 RESERVED_FIELDS = frozenset(

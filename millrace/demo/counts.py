@@ -101,7 +101,7 @@ def count_datasets(settings: Settings, lake: Lake) -> list[DatasetCounts]:
             f" count(distinct ({POSITION})) from ("
             f"select {POSITION}, true as is_landed from {contract.raw_table} union all"
             f" select {POSITION}, false from raw.quarantine"
-            f" where status = 'quarantined' and dataset = '{dataset}')"
+            f" where status <> 'replayed' and dataset = '{dataset}')"
         )[0]
         sent = ledger.get(dataset)
         counts.append(

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from millrace.contracts.names import OPEN
 from millrace.landing.reasons import Reason, Rejected
 
 #: Column of a record -> landing column.
@@ -99,7 +100,7 @@ def quarantine_rows(records: pa.Table, sifted: Sifted, dataset: str, schema: pa.
         "reason": pa.array([str(each.reason) for each in verdicts]),
         "detail": pa.array([each.detail for each in verdicts]),
         "field": pa.array([each.field for each in verdicts], pa.string()),
-        "status": _repeat("quarantined", count),
+        "status": _repeat(OPEN, count),
         "quarantined_at": _repeat(_now(), count),
     }
     return _table(columns, schema, count)

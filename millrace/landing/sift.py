@@ -132,9 +132,12 @@ class Landing:
             writer = self._writer(contract.raw_table)
             writer.write(raw_rows(records, sifted, writer.arrow_schema))
         if sifted.bad:
-            writer = self._writer(QUARANTINE_TABLE)
-            bad = quarantine_rows(records, sifted, contract.dataset, writer.arrow_schema)
-            writer.write(bad)
+            self._reject(records, sifted, contract)
+
+    def _reject(self, records: pa.Table, sifted: Sifted, contract: Contract) -> None:
+        """What becomes of the bad records."""
+        writer = self._writer(QUARANTINE_TABLE)
+        writer.write(quarantine_rows(records, sifted, contract.dataset, writer.arrow_schema))
 
     def _writer(self, table: str) -> TableWriter:
         if table not in self._writers:

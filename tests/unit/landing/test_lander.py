@@ -39,7 +39,7 @@ def test_rows_carry_what_kafka_knows_and_why_they_were_refused(landing: Landing)
     assert (raw[7]["page"], raw[7]["value_sha256"], raw[7]["is_tombstone"]) == (None, None, True)
     bad = landing.table(QUARANTINE_TABLE).scan().to_arrow().to_pylist()[0]
     told = (bad["dataset"], bad["reason"], bad["field"], bad["status"], bad["value"])
-    assert told == ("visits", "missing_field", "page", "quarantined", b"{}")
+    assert told == ("visits", "missing_field", "page", "open", b"{}")
 
 
 def test_a_batch_of_bad_records_alone_still_moves_the_raw_tables_offsets(landing: Landing) -> None:
