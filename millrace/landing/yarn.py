@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import requests
 
+from millrace.cluster.choice import DOCKER, recorded
 from millrace.errors import MillraceError, TransientError
 from millrace.settings import Settings
 
@@ -39,6 +41,9 @@ CONFIGURATION = {
     "spark.sql.streaming.minBatchesToRetain": "2",
     "spark.sql.streaming.numRecentProgressUpdates": "5",
 }
+
+#: Services that the driver and its executors dial.
+DIALLED = ("kafka", "registry", "namenode", "datanode", "metastore", "objectstore")
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,7 @@ def submit(settings: Settings) -> None:
         "--conf",
         f"spark.executor.cores={landing.executor_cores}",
         *_options(CONFIGURATION),
+        *_options(addresses(settings, os.environ)),
         str(settings.root / "spark_jobs" / "streaming" / "kafka_to_hdfs_streaming.py"),
         "--trigger-seconds",
         str(landing.trigger_seconds),
@@ -122,5 +128,25 @@ def submit(settings: Settings) -> None:
         raise MillraceError("the landing application", f"YARN refused it:\n{last}", "make doctor")
 
 
-def _options(configuration: dict[str, str]) -> Sequence[str]:
+def addresses(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
+    """Spark's settings that give the application the addresses its starter was given.
+
+    Who is given none leaves them to the cluster's own environment. Among containers they always
+    are the cluster's: what a user's shell dials is published to the user alone.
+    """
+    if recorded(settings.home) == DOCKER:
+        return {}
+    names = [
+        name
+        for name in sorted(environment)
+        if name.startswith(tuple(f"MILLRACE_{each.upper()}__" for each in DIALLED))
+    ]
+    return {
+        f"{process}.{name}": environment[name]
+        for name in names
+        for process in ("spark.yarn.appMasterEnv", "spark.executorEnv")
+    }
+
+
+def _options(configuration: Mapping[str, str]) -> Sequence[str]:
     return [part for name, value in configuration.items() for part in ("--conf", f"{name}={value}")]
