@@ -39,7 +39,7 @@ def start() -> None:
         return
     contracts = list(load_contracts().values())
     # Passing the gate here tells the reason here, and not in the log of a container.
-    Lander(catalog(), contracts, Broker(load().kafka.address).log_states).open()
+    Lander(catalog(), contracts, Broker(load().kafka.address)).open()
     Control(load()).withdraw_stop()
     submit(load())
     applications = yarn.landing()
@@ -139,13 +139,13 @@ def reset(dataset: str, yes: bool) -> None:
     click.echo(cause.cause)
     if not yes:
         click.confirm(f"Go on with the log of {contract.topic} as it is now?", abort=True)
-    reset_offsets(catalog(), contract, Broker(load().kafka.address).log_states)
+    reset_offsets(catalog(), contract, Broker(load().kafka.address))
     click.echo(f"{contract.raw_table} goes on with the log of {contract.topic}")
 
 
 def _gate(contract: Contract) -> GateError | None:
     try:
-        Lander(catalog(), [contract], Broker(load().kafka.address).log_states).open()
+        Lander(catalog(), [contract], Broker(load().kafka.address)).open()
     except GateError as error:
         return error
     return None

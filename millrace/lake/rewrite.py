@@ -14,6 +14,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import ValidationException
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Operation
 
 from millrace.lake.commit import CommitRefusedError, commit_produced, require_at
 from millrace.lake.offsets import SUMMARY_KEY, recorded_text
@@ -51,8 +52,12 @@ def commit_rewrite(
     producer = table.transaction().update_snapshot(snapshot_properties=properties).overwrite()
     for data_file in removed:
         producer.delete_data_file(data_file)
+    added = list(added)
     for data_file in added:
         producer.append_data_file(data_file)
+    if not added:
+        # Rows only went: who reads a table's snapshots one after the other need not read it anew.
+        producer._operation = Operation.DELETE
     try:
         return commit_produced(catalog, table, producer)
     except ValidationException as error:  # before anything was written

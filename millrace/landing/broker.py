@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
@@ -12,6 +12,16 @@ from millrace.landing.errors import BrokerUnreachableError, TopicMissingError
 from millrace.landing.positions import LogState
 
 REQUEST_TIMEOUT_MS = 15_000
+
+
+class Log(Protocol):
+    """What landing asks of the log."""
+
+    def log_states(self, topics: Iterable[str]) -> dict[str, LogState]:
+        """The state of each topic, all of which have to be there."""
+
+    def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """The ids that the topics have now; without those that are not there."""
 
 
 class Broker:
@@ -33,16 +43,33 @@ class Broker:
         except KafkaError as error:
             raise BrokerUnreachableError(self._bootstrap, str(error) or repr(error)) from error
 
-    def _ask(self, topics: list[str]) -> dict[str, LogState]:
+    def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """The ids that the topics have now; without those that are not there.
+
+        Raises:
+            BrokerUnreachableError: the broker does not answer.
+        """
+        try:
+            described = self._describe(sorted(topics))
+        except KafkaError as error:
+            raise BrokerUnreachableError(self._bootstrap, str(error) or repr(error)) from error
+        return {topic: str(each["topic_id"]) for topic, each in described.items()}
+
+    def _describe(self, topics: list[str]) -> dict[str, Any]:
+        """What the broker says of the topics that are there."""
         admin = KafkaAdminClient(
             bootstrap_servers=self._bootstrap, request_timeout_ms=REQUEST_TIMEOUT_MS
         )
         try:
-            described = {each["name"]: each for each in admin.describe_topics(topics)}
+            described = admin.describe_topics(topics)
         finally:
             admin.close()
+        return {each["name"]: each for each in described if not each["error_code"]}
+
+    def _ask(self, topics: list[str]) -> dict[str, LogState]:
+        described = self._describe(topics)
         for topic in topics:
-            if topic not in described or described[topic]["error_code"]:
+            if topic not in described:
                 raise TopicMissingError(topic)
         places = [
             TopicPartition(topic, partition["partition_index"])

@@ -24,10 +24,9 @@ class TopicMissingError(MillraceError):
 class GateError(MillraceError):
     """Table and log disagree: landing from here would lose or double records."""
 
-    def __init__(self, dataset: str, topic: str, cause: str) -> None:
-        super().__init__(
-            f"landing {dataset}: topic {topic}", cause, f"bin/millrace landing reset {dataset}"
-        )
+    def __init__(self, dataset: str, topic: str, cause: str, remedy: str | None = None) -> None:
+        reset = f"bin/millrace landing reset {dataset}"
+        super().__init__(f"landing {dataset}: topic {topic}", cause, remedy or reset)
 
 
 class TopicRecreatedError(GateError):
@@ -40,6 +39,22 @@ class OffsetsAgedOutError(GateError):
 
 class OffsetsAheadError(GateError):
     """The table has landed offsets that the log does not have."""
+
+
+class QuarantineBehindError(GateError):
+    """The quarantine table has lost rows that it had: it was rolled back, or made anew."""
+
+
+class OffsetsLostError(MillraceError):
+    """No kept snapshot of a table tells how far it is landed."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(
+            f"table {table}",
+            "no kept snapshot tells how far it is landed: an expiry has cut its history behind"
+            " another engine's commit",
+            "bin/millrace landing rebuild",
+        )
 
 
 class TakenOverError(TransientError):

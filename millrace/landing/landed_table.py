@@ -14,7 +14,7 @@ from pyiceberg.table import Table
 from millrace.lake import offsets as lake_offsets
 from millrace.lake.commit import CommitRefusedError, commit_append
 from millrace.lake.offsets import SUMMARY_KEY, Offsets, TopicOffsets
-from millrace.landing.errors import TableMissingError, TakenOverError
+from millrace.landing.errors import OffsetsLostError, TableMissingError, TakenOverError
 from millrace.landing.writer import WrittenFile
 
 log = logging.getLogger(__name__)
@@ -27,10 +27,17 @@ PAUSE_S = 0.2
 
 @dataclass(frozen=True)
 class Move:
-    """How a batch moves the offsets of one topic: to these ends, of the topic with this id."""
+    """How a batch moves the offsets of one topic.
+
+    Attributes:
+        ends: to where.
+        topic_id: Kafka's id of the topic.
+        quarantined: of a raw table, the ends that the quarantine table has; None leaves them.
+    """
 
     ends: Mapping[int, int]
     topic_id: str
+    quarantined: Mapping[int, int] | None = None
 
 
 class LandedTable:
@@ -40,6 +47,7 @@ class LandedTable:
         name: `namespace.name`.
         table: as last seen or committed.
         offsets: how far it is landed, by topic.
+        offsets_are_lost: no kept snapshot tells it.
     """
 
     def __init__(self, catalog: Catalog, name: str, writer: str = "") -> None:
@@ -48,9 +56,10 @@ class LandedTable:
         self.name = name
         self.table: Table
         self.offsets: Offsets = {}
+        self.offsets_are_lost = False
 
     def load(self) -> None:
-        """Read the table and its offsets.
+        """Read the table and its offsets, lost or not.
 
         Raises:
             TableMissingError: there is no such table.
@@ -59,7 +68,17 @@ class LandedTable:
             self.table = self._catalog.load_table(self.name)
         except NoSuchTableError:
             raise TableMissingError(self.name) from None
-        self.offsets = lake_offsets.of_table(self.table)
+        known = lake_offsets.recorded(self.table)
+        self.offsets, self.offsets_are_lost = known or {}, known is None
+
+    def require_offsets(self) -> None:
+        """Make sure that the table tells how far it is landed.
+
+        Raises:
+            OffsetsLostError: it does not.
+        """
+        if self.offsets_are_lost:
+            raise OffsetsLostError(self.name)
 
     def append(
         self,
@@ -73,15 +92,17 @@ class LandedTable:
         files are committed on top of it.
 
         Raises:
+            OffsetsLostError: the table does not tell its offsets.
             TakenOverError: the offsets are no longer those this batch started from.
             UnknownResultError: the result could not be found out.
         """
+        self.require_offsets()
         files = list(files)
         for _ in range(TRIES):
             moved = dict(self.offsets)
             for topic, move in moves.items():
                 before = moved.get(topic, TopicOffsets())
-                moved[topic] = before.advanced(move.ends, move.topic_id)
+                moved[topic] = before.advanced(move.ends, move.topic_id, move.quarantined)
             summary = {SUMMARY_KEY: lake_offsets.dump(moved), WRITER_KEY: self._writer}
             try:
                 self.table = commit_append(
@@ -104,6 +125,7 @@ class LandedTable:
         """Read the table again and make sure that the batch still fits it."""
         before, known = self.table.metadata, self.offsets
         self.load()
+        self.require_offsets()
         now = self.table.metadata
         same_table = before.table_uuid == now.table_uuid
         same_offsets = all(self.offsets.get(topic) == known.get(topic) for topic in moves)

@@ -2,26 +2,31 @@
 
 Quarantine is committed before the raw tables. A crash between the two leaves quarantine ahead,
 which `unfinished` shows at the next start; the other order would lose the bad records. Every
-commit is compare and swap, so a second driver, a rollback or a compaction in between is noticed.
+commit is compare and swap, so a second driver, a rollback or a compaction in between is noticed,
+and asks for the topic's id, so that a topic that is made anew between two batches is noticed too.
 It reads no records and knows no Spark.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from pyiceberg.catalog import Catalog
 
 from millrace.contracts.model import Contract
 from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.lake.commit import UnknownResultError, delete_quietly
-from millrace.lake.offsets import TopicOffsets, positions, snapshots_beyond
+from millrace.lake.offsets import TopicOffsets
 from millrace.landing import positions as plan
-from millrace.landing.errors import TableMissingError
+from millrace.landing.broker import Log
+from millrace.landing.errors import TableMissingError, TopicMissingError
+from millrace.landing.held import held
 from millrace.landing.landed_table import LandedTable, Move
 from millrace.landing.positions import LogState, Ranges
+from millrace.landing.rollback import require_quarantine
 from millrace.landing.sift import LandingJob
 from millrace.landing.writer import WrittenFile, without_history
 
@@ -29,9 +34,6 @@ log = logging.getLogger(__name__)
 
 #: Commits of different tables wait for the metastore and the name node, not for this process.
 COMMIT_THREADS = 4
-
-#: Asks the broker for the state of the given topics.
-LogStates = Callable[[Iterable[str]], Mapping[str, LogState]]
 
 
 class Lander:
@@ -45,12 +47,12 @@ class Lander:
         self,
         catalog: Catalog,
         contracts: Iterable[Contract],
-        log_states: LogStates,
+        log: Log,
         writer: str = "",
     ) -> None:
         self._catalog = catalog
         self._contracts = {contract.topic: contract for contract in contracts}
-        self._log_states = log_states
+        self._log = log
         self._logs: Mapping[str, LogState] = {}
         self._raw: dict[str, LandedTable] = {}
         self._quarantine = LandedTable(catalog, QUARANTINE_TABLE, writer)
@@ -63,17 +65,20 @@ class Lander:
         Raises:
             TableMissingError: a contract is not applied.
             TopicMissingError: the same, of its topic.
+            OffsetsLostError: a table does not tell how far it is landed.
             GateError: table and log disagree.
         """
         self._quarantine.load()
+        self._quarantine.require_offsets()
         self._raw = {
             topic: LandedTable(self._catalog, contract.raw_table, self._writer)
             for topic, contract in self._contracts.items()
         }
         for topic, table in self._raw.items():
             table.load()
+            table.require_offsets()
             _require_columns(table, self._contracts[topic])
-        self._logs = self._log_states(self._contracts)
+        self._logs = self._log.log_states(self._contracts)
         self.starts = {
             topic: plan.start_offsets(
                 contract.dataset, topic, self._raw[topic].offsets.get(topic), self._logs[topic]
@@ -83,6 +88,7 @@ class Lander:
         for topic, contract in self._contracts.items():
             quarantined = self._quarantine.offsets.get(topic)
             plan.check_quarantine(contract.dataset, topic, quarantined, self._logs[topic])
+            require_quarantine(contract, self._raw[topic], self._quarantine)
 
     def unfinished(self) -> dict[str, Ranges]:
         """Ranges of a batch that died between its two commits, topic by topic."""
@@ -105,7 +111,7 @@ class Lander:
                 for name in (*names, QUARANTINE_TABLE)
             },
             left_out={
-                topic: self._quarantined(topic, ranges)
+                topic: held(self._raw[topic].table, self._quarantine.table, topic, ranges)
                 for topic, ranges in (unfinished or {}).items()
             },
         )
@@ -120,8 +126,15 @@ class Lander:
         Raises:
             TakenOverError: another writer was faster; the files of that table are deleted, and
                 what else is committed stays valid.
+            TopicRecreatedError: what was read may be of another topic; nothing was committed.
             UnknownResultError: a result could not be found out; the tables must be read again.
         """
+        files = list(files)
+        try:
+            self._require_same_topics(topic for topic, each in ranges.items() if each)
+        except Exception:  # also what the broker's client raises
+            self._delete(files)
+            raise
         of_table: dict[str, list[WrittenFile]] = {}
         for file in files:
             of_table.setdefault(file.table, []).append(file)
@@ -134,16 +147,34 @@ class Lander:
             for topic, each in ranges.items()
             if each
         }
-        bad = of_table.pop(QUARANTINE_TABLE, [])
-        if bad:
-            try:
-                self._quarantine.append(bad, self._never_back(moves))
-            except UnknownResultError:
-                raise
-            except Exception:
-                self._delete(file for each in (bad, *of_table.values()) for file in each)
-                raise
+        if bad := of_table.pop(QUARANTINE_TABLE, []):
+            self._commit_quarantine(bad, moves, of_table)
         self._commit_raw(moves, of_table)
+
+    def _require_same_topics(self, topics: Iterable[str]) -> None:
+        """Make sure that no topic was made anew since the gate."""
+        wanted = sorted(topics)
+        ids = self._log.topic_ids(wanted)
+        for topic in wanted:
+            if topic not in ids:
+                raise TopicMissingError(topic)
+            landed_id, dataset = self._logs[topic].topic_id, self._contracts[topic].dataset
+            plan.require_topic(dataset, topic, landed_id, ids[topic])
+
+    def _commit_quarantine(
+        self,
+        bad: list[WrittenFile],
+        moves: Mapping[str, Move],
+        others: Mapping[str, list[WrittenFile]],
+    ) -> None:
+        """Commit the bad records; where that is refused, the batch's other files go too."""
+        try:
+            self._quarantine.append(bad, self._never_back(moves))
+        except UnknownResultError:
+            raise
+        except Exception:
+            self._delete(file for each in (bad, *others.values()) for file in each)
+            raise
 
     def _commit_raw(
         self, moves: Mapping[str, Move], files: Mapping[str, list[WrittenFile]]
@@ -154,7 +185,7 @@ class Lander:
             table = self._raw[topic]
             mine = files.get(table.name, [])
             try:
-                table.append(mine, {topic: moves[topic]})
+                table.append(mine, {topic: self._noting_quarantine(topic, moves[topic])})
             except UnknownResultError as error:
                 return error  # the files may be in the table
             except Exception as error:  # whatever the services raise: nothing was committed
@@ -178,17 +209,11 @@ class Lander:
                 result[topic] = Move(ends, move.topic_id)
         return result
 
-    def _quarantined(self, topic: str, ranges: Ranges) -> frozenset[tuple[int, int]]:
-        """What the unfinished batch quarantined.
-
-        Older rows at the same offsets are of a topic, or of the end of a log, that is gone.
-        """
-        table = self._quarantine.table
-        landed = TopicOffsets(self.starts[topic], self._logs[topic].topic_id)
-        low = min(start for start, _ in ranges.values())
-        high = max(end for _, end in ranges.values())
-        added_by = snapshots_beyond(table, topic, landed)
-        return frozenset(positions(table, topic, low, high, added_by))
+    def _noting_quarantine(self, topic: str, move: Move) -> Move:
+        """The move of a raw table, with what quarantine has at that time."""
+        known = self._quarantine.offsets.get(topic, TopicOffsets())
+        ends = known.ends if known.topic_id == move.topic_id else {}
+        return replace(move, quarantined=ends)
 
     def _delete(self, files: Iterable[WrittenFile]) -> None:
         for file in files:

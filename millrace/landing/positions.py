@@ -43,9 +43,8 @@ def start_offsets(dataset: str, topic: str, landed: TopicOffsets | None, log: Lo
     """
     if landed is None or not landed.ends:
         return dict(log.begins)
-    if not landed.may_be_of(log.topic_id):
-        cause = f"it was deleted and created again: {landed.topic_id} is now {log.topic_id}"
-        raise TopicRecreatedError(dataset, topic, cause)
+    if landed.topic_id is not None:
+        require_topic(dataset, topic, landed.topic_id, log.topic_id)
     starts = dict(log.begins)
     for partition, offset in landed.ends.items():
         if partition not in starts:
@@ -63,6 +62,17 @@ def start_offsets(dataset: str, topic: str, landed: TopicOffsets | None, log: Lo
             raise OffsetsAheadError(dataset, topic, cause)
         starts[partition] = offset
     return starts
+
+
+def require_topic(dataset: str, topic: str, landed_id: str, topic_id: str) -> None:
+    """Make sure that a topic still is the one that was landed.
+
+    Raises:
+        TopicRecreatedError: it has another id.
+    """
+    if topic_id != landed_id:
+        cause = f"it was deleted and created again: {landed_id} is now {topic_id}"
+        raise TopicRecreatedError(dataset, topic, cause)
 
 
 def check_quarantine(

@@ -11,26 +11,29 @@ from pyiceberg.catalog import Catalog
 
 from millrace.contracts.model import Contract
 from millrace.contracts.names import QUARANTINE_TABLE
+from millrace.lake.offsets import TopicOffsets
+from millrace.landing.broker import Log
 from millrace.landing.errors import OffsetsAheadError
 from millrace.landing.landed_table import LandedTable, Move
-from millrace.landing.lander import LogStates
 from millrace.landing.positions import agreed, check_quarantine
 
 RESET_KEY = "millrace.reset"
 WRITER = "millrace landing reset"
 
 
-def reset_offsets(catalog: Catalog, contract: Contract, log_states: LogStates) -> None:
+def reset_offsets(catalog: Catalog, contract: Contract, broker: Log) -> None:
     """Set the offsets of the contract's topic to the nearest that the log has.
 
     Of the same topic they stay as they are within the log, and move to its end where they are
-    ahead of it, in quarantine too. A topic that was created again starts at its beginning.
+    ahead of it, in quarantine too. A topic that was created again starts at its beginning. What
+    quarantine has lost is lost.
 
     Raises:
+        OffsetsLostError: a table does not tell how far it is landed: rebuild its offsets first.
         TakenOverError: an application landed meanwhile.
     """
     topic = contract.topic
-    log = log_states([topic])[topic]
+    log = broker.log_states([topic])[topic]
     raw = LandedTable(catalog, contract.raw_table, writer=WRITER)
     quarantine = LandedTable(catalog, QUARANTINE_TABLE, writer=WRITER)
     raw.load()
@@ -41,5 +44,7 @@ def reset_offsets(catalog: Catalog, contract: Contract, log_states: LogStates) -
     except OffsetsAheadError:
         move = Move(agreed(ahead, log), log.topic_id)
         quarantine.append([], {topic: move}, {RESET_KEY: "true"})
-    move = Move(agreed(raw.offsets.get(topic), log), log.topic_id)
+    known = quarantine.offsets.get(topic, TopicOffsets())
+    noted = known.ends if known.topic_id == log.topic_id else {}
+    move = Move(agreed(raw.offsets.get(topic), log), log.topic_id, noted)
     raw.append([], {topic: move}, {RESET_KEY: "true"})

@@ -20,6 +20,7 @@ from pyiceberg.table.metadata import TableMetadataUtil
 
 from millrace.contracts.model import Contract
 from millrace.contracts.names import QUARANTINE_TABLE
+from millrace.lake.offsets import Identity
 from millrace.landing.decoder import Decoder
 from millrace.landing.reasons import Rejected
 from millrace.landing.rows import Sifted, quarantine_rows, raw_rows
@@ -38,7 +39,6 @@ RECORD_SCHEMA = pa.schema(
         "headers": pa.list_(pa.struct({"key": pa.string(), "value": pa.binary()})),
     }
 )
-Positions = frozenset[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class LandingJob:
     Attributes:
         contracts: topic to its contract.
         tables: table name to its metadata (`writer.without_history`), quarantine's among them.
-        left_out: topic to the (partition, offset) that are in quarantine already.
+        left_out: topic to the records that a table has already.
     """
 
     contracts: Mapping[str, Contract]
     tables: Mapping[str, str]
-    left_out: Mapping[str, Positions] = field(default_factory=dict)
+    left_out: Mapping[str, frozenset[Identity]] = field(default_factory=dict)
 
 
 Sifter = Callable[[Sequence[bytes | None]], Sifted]
@@ -119,8 +119,9 @@ class Landing:
         left_out = self._job.left_out.get(topic)
         if not left_out:
             return records
-        places = zip(records["partition"].to_pylist(), records["offset"].to_pylist(), strict=True)
-        return records.filter(pa.array([place not in left_out for place in places]))
+        columns = (records["partition"], records["offset"], records["timestamp"].cast(pa.int64()))
+        identities = zip(*(column.to_pylist() for column in columns), strict=True)
+        return records.filter(pa.array([each not in left_out for each in identities]))
 
     def _add_topic(self, topic: str, records: pa.Table) -> None:
         contract = self._job.contracts[topic]

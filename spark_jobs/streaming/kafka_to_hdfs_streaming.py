@@ -127,7 +127,7 @@ class LandingApplication:
     def _open(self, contracts: Sequence[Contract]) -> Lander:
         writer = self._spark.sparkContext.applicationId
         broker = Broker(self._settings.kafka.address)
-        lander = Lander(self._catalog, contracts, broker.log_states, writer)
+        lander = Lander(self._catalog, contracts, broker, writer)
         lander.open()
         return lander
 

@@ -16,7 +16,7 @@ from pyiceberg.types import LongType, NestedField, StringType, TimestamptzType
 
 from millrace.lake import LakeCatalog
 from millrace.lake.commit import CommitRefusedError, commit_append
-from millrace.lake.offsets import SUMMARY_KEY, TopicOffsets, dump, of_table
+from millrace.lake.offsets import SUMMARY_KEY, TopicOffsets, dump, recorded
 from millrace.lake.rewrite import commit_rewrite
 from millrace.landing.writer import TableWriter
 
@@ -97,7 +97,7 @@ def test_a_rewrite_carries_the_landings_offsets_on(lake_catalog: LakeCatalog, ta
     snapshot = mark(lake_catalog, table).current_snapshot()
     assert snapshot is not None and snapshot.summary is not None
     assert snapshot.summary[SUMMARY_KEY] == dump(OFFSETS)
-    assert of_table(lake_catalog.load_table("raw.things")) == OFFSETS
+    assert recorded(lake_catalog.load_table("raw.things")) == OFFSETS
 
 
 def test_a_rewrite_that_was_planned_before_a_batch_landed_is_refused_and_leaves_no_manifest(

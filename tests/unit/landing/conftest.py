@@ -45,6 +45,7 @@ class Landing:
     Attributes:
         values: the log's records by offset.
         log: what the broker says of it.
+        stamp: what the broker stamped offset 0 with; each later offset has one microsecond more.
     """
 
     def __init__(self, catalog: LakeCatalog, folder: Path) -> None:
@@ -52,21 +53,33 @@ class Landing:
         self.contract = CONTRACT
         self.values = dict(VALUES)
         self.log = LogState("id-1", {0: 0}, {0: len(VALUES)})
-        raw, quarantine = CONTRACT.iceberg_schema(), quarantine_schema()
-        for name, schema, spec in (
-            ("raw.visits", raw, raw_partitioning(raw)),
-            (QUARANTINE_TABLE, quarantine, quarantine_partitioning(quarantine)),
-        ):
-            location = f"file://{folder}/{name}"
-            catalog.create_table(name, schema, location=location, partition_spec=spec)
+        self.stamp = 0
+        self._folder = folder
+        raw = CONTRACT.iceberg_schema()
+        location = f"file://{folder}/raw.visits"
+        catalog.create_table("raw.visits", raw, location, partition_spec=raw_partitioning(raw))
+        self.create_quarantine()
+
+    def create_quarantine(self) -> None:
+        schema = quarantine_schema()
+        spec, location = quarantine_partitioning(schema), f"file://{self._folder}/quarantine"
+        self.catalog.create_table(QUARANTINE_TABLE, schema, location, partition_spec=spec)
 
     def driver(self) -> Lander:
-        lander = Lander(self.catalog, [CONTRACT], self.states, "test")
+        lander = Lander(self.catalog, [self.contract], self, "test")
         lander.open()
         return lander
 
-    def states(self, topics: Iterable[str]) -> dict[str, LogState]:
+    def log_states(self, topics: Iterable[str]) -> dict[str, LogState]:
         return {"visits": self.log}
+
+    def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        return {"visits": self.log.topic_id}
+
+    def write_log_anew(self, log: LogState) -> None:
+        """The broker has another log now, whose records came later than those of the first."""
+        self.log = log
+        self.stamp += 1_000
 
     def sift(self, low: int, high: int, job: LandingJob) -> list[WrittenFile]:
         rows: list[dict[str, object]] = [
@@ -74,7 +87,7 @@ class Landing:
                 "topic": "visits",
                 "partition": 0,
                 "offset": offset,
-                "timestamp": offset,
+                "timestamp": self.stamp + offset,
                 "value": self.values[offset],
                 "headers": [],
             }

@@ -18,7 +18,7 @@ GOOD = b'{"page": "new"}'
 
 
 def reset(landing: Landing) -> None:
-    reset_offsets(landing.catalog, landing.contract, landing.states)
+    reset_offsets(landing.catalog, landing.contract, landing)
 
 
 def new_pages(landing: Landing) -> list[int]:
@@ -71,7 +71,7 @@ def test_what_the_quarantine_has_of_a_topic_that_is_gone_is_not_left_out_of_the_
     landing: Landing,
 ) -> None:
     landing.land(landing.driver(), 10)  # quarantines 0, 3, 6, 9 of the old topic
-    landing.log = LogState("id-2", {0: 0}, {0: 10})
+    landing.write_log_anew(LogState("id-2", {0: 0}, {0: 10}))
     landing.values = {**dict.fromkeys(range(10), GOOD), 1: b"{}"}
     reset(landing)
     landing.die_between_the_commits(8)
@@ -93,7 +93,7 @@ def test_a_quarantine_ahead_of_the_log_is_reset_and_leaves_out_nothing_new(
     landing.finish(lander)
     assert (landing.offsets("raw.visits"), lander.starts) == ([1, 2, 4], {"visits": {0: 5}})
 
-    landing.log = LogState("id-1", {0: 0}, {0: 10})
+    landing.write_log_anew(LogState("id-1", {0: 0}, {0: 10}))
     landing.values = {**dict.fromkeys(range(10), GOOD), 8: b"{}"}
     landing.die_between_the_commits(10)
     landing.finish(landing.driver())
