@@ -104,6 +104,11 @@ airflow-init airflow-start: up
 airflow-init: ## Prepare Airflow's database, user and pools (same as `make up`)
 airflow-start: ## Start Airflow and what it needs (same as `make up`)
 
+.PHONY: chaos
+chaos: export RUNTIME := native
+chaos: install ## Make faults on a cluster of their own: SEED=7 FAULTS=two-drivers,broker-killed
+	@$(MILLRACE) chaos $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) $(ARGS)
+
 ## Developing Millrace
 .PHONY: lint format test-unit clean
 lint: ## Check style, types, SQL and shell

@@ -91,8 +91,12 @@ class Yarn:
             raise TransientError("the ResourceManager", cause, "make status") from error
 
 
-def submit(settings: Settings) -> None:
+def submit(settings: Settings, environment: Mapping[str, str] | None = None) -> None:
     """Submit the landing application; returns when YARN has it.
+
+    Args:
+        settings: of the cluster.
+        environment: addresses that the application is to dial; the caller's own where none given.
 
     Raises:
         MillraceError: it was refused.
@@ -111,7 +115,7 @@ def submit(settings: Settings) -> None:
         "--conf",
         f"spark.executor.cores={landing.executor_cores}",
         *_options(CONFIGURATION),
-        *_options(addresses(settings, os.environ)),
+        *_options(addresses(settings, os.environ if environment is None else environment)),
         str(settings.root / "spark_jobs" / "streaming" / "kafka_to_hdfs_streaming.py"),
         "--trigger-seconds",
         str(landing.trigger_seconds),

@@ -1,1 +1,18 @@
-"""The faults, one module a subject."""
+"""Every fault, by name. Each module has a tuple `FAULTS`; a new one is added below."""
+
+from __future__ import annotations
+
+from millrace.chaos.fault import Fault
+from millrace.chaos.faults import driver, kafka, yarn
+
+MODULES = (driver, kafka, yarn)
+FAULTS: dict[str, type[Fault]] = {each.name: each for module in MODULES for each in module.FAULTS}
+#: Those of `make test`: each hole of a commit once, and the worst of Kafka and YARN.
+CORE = (
+    "driver-before-commit",
+    "first-batch-after-commit",
+    "two-drivers",
+    "metastore-reply-lost",
+    "broker-killed",
+    "containers-killed",
+)

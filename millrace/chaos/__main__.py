@@ -1,0 +1,46 @@
+"""`python -m millrace.chaos`: makes faults on the cluster of this environment.
+
+Called by `millrace chaos` in the environment of a cluster of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from datetime import UTC, datetime
+
+from millrace.chaos.faults import FAULTS
+from millrace.chaos.report import summary
+from millrace.chaos.run import run_faults
+from millrace.chaos.world import open_world
+from millrace.errors import MillraceError
+from millrace.settings import load
+
+DATASETS = ("chaos_events",)
+
+
+def main() -> None:
+    """Make the faults that are named, and exit with 0 where every one is clean."""
+    parser = argparse.ArgumentParser(prog="millrace chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--faults", type=lambda text: text.split(","), default=list(FAULTS))
+    options = parser.parse_args()
+    settings, began = load(), time.monotonic()
+    folder = settings.home / "chaos" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{options.seed}"
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - began:7.1f}  {text}", flush=True)
+
+    try:
+        with open_world(settings, DATASETS, options.seed, say) as world:
+            runs = run_faults(world, options.faults, folder, options.seed)
+    except MillraceError as error:
+        sys.exit(f"error: {error}")
+    print(f"records of the run: {folder}")
+    print(summary(runs), flush=True)
+    sys.exit(0 if all(run.is_clean for run in runs) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,243 @@
+"""The driver of landing dies, or there are two of it, at the worst moments of a commit.
+
+All of it is done at the one call that moves the table: before the metastore has it the data files
+and the metadata file are written and nothing points to them; after it the commit is done, and the
+driver does not know.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from millrace.chaos.evidence import Need, Witness
+from millrace.chaos.fault import Fault
+from millrace.chaos.proxy import Moment, Snare
+from millrace.chaos.thrift_calls import ALTER
+from millrace.chaos.triggers import until
+
+if TYPE_CHECKING:
+    from millrace.chaos.lake_view import Planned
+    from millrace.chaos.processes import Container
+    from millrace.chaos.world import World
+
+DRIVER_KILLED: tuple[Need, ...] = (("ended", "process:driver"), ("replaced", "process:driver"))
+#: YARN gives up a driver that is silent for two minutes and ends it.
+FROZEN_AT_MOST_S = 100.0
+
+
+class _DriverKilled(Fault):
+    """The driver is killed while its commit is held at a moment."""
+
+    moment: ClassVar[Moment]
+    first_batch: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        self._killed: Container | None = None
+        self._planned: Planned | None = None
+        self._before = ""
+
+    def strike(self, world: World, witness: Witness) -> None:
+        """Hold the commit, look at both ends, kill."""
+        if self.first_batch:
+            world.landing.stop()
+        self._before = world.lake.pointer(world.table)
+        with world.proxy.snare(ALTER, world.table, self.moment) as snare:
+            if self.first_batch:
+                world.landing.start()
+            call = snare.wait()
+            self._planned = planned = world.lake.planned(call)
+            if self.first_batch:
+                witness.see("unmoved", "first-batch:" + world.table, self._before, planned.replaces)
+            self._look(world, witness, planned)
+            self._killed = driver = world.landing.driver(planned.writer)
+            witness.strike()
+            driver.kill()
+            until("the end of the driver", lambda: not driver.is_alive, 30.0)
+            witness.see("ended", "process:driver", str(driver), None)
+            snare.cut()
+
+    def afterwards(self, world: World, witness: Witness) -> None:
+        """Another driver goes on."""
+        assert self._killed
+        assert self._planned
+        other = world.landing.driver()
+        witness.see("replaced", "process:driver", str(self._killed), str(other))
+        self._look_back(world, witness, self._planned)
+
+    def _look(self, world: World, witness: Witness, planned: Planned) -> None:
+        """What is true while the commit is held."""
+        raise NotImplementedError
+
+    def _look_back(self, world: World, witness: Witness, planned: Planned) -> None:
+        """What became of the commit."""
+        raise NotImplementedError
+
+
+class DriverKilledBeforeCommit(_DriverKilled):
+    """Data files are there, no snapshot has them."""
+
+    name = "driver-before-commit"
+    title = "driver killed between data files and commit"
+    moment = Moment.BEFORE
+    needs = (*DRIVER_KILLED, ("present", "files:"), ("unmoved", "pointer:"), ("absent", "commit:"))
+
+    def _look(self, world: World, witness: Witness, planned: Planned) -> None:
+        table = world.table
+        found = [path for path in planned.files if world.lake.exists(path)]
+        witness.see("present", f"files:{table}", None, " ".join(found) or None)
+        witness.see("unmoved", f"pointer:{table}", planned.replaces, world.lake.pointer(table))
+
+    def _look_back(self, world: World, witness: Witness, planned: Planned) -> None:
+        there = world.lake.has_snapshot(world.table, planned.snapshot_id)
+        after = str(planned.snapshot_id) if there else None
+        witness.see("absent", f"commit:{world.table}", str(planned.snapshot_id), after)
+
+
+class DriverKilledAfterCommit(_DriverKilled):
+    """The commit is done, the driver has not heard."""
+
+    name = "driver-after-commit"
+    title = "driver killed between commit and acknowledgement"
+    moment = Moment.DONE
+    needs = (*DRIVER_KILLED, ("moved", "pointer:"), ("present", "commit:"))
+
+    def _look(self, world: World, witness: Witness, planned: Planned) -> None:
+        pointer = world.lake.pointer(world.table)
+        witness.see("moved", f"pointer:{world.table}", planned.replaces, pointer)
+
+    def _look_back(self, world: World, witness: Witness, planned: Planned) -> None:
+        there = world.lake.has_snapshot(world.table, planned.snapshot_id)
+        after = str(planned.snapshot_id) if there else None
+        witness.see("present", f"commit:{world.table}", None, after)
+
+
+class FirstBatchKilledBeforeCommit(DriverKilledBeforeCommit):
+    """The same, in the first batch after a start."""
+
+    name = "first-batch-before-commit"
+    title = "driver killed between data files and commit, in the first batch after a start"
+    first_batch = True
+    needs = (*DriverKilledBeforeCommit.needs, ("unmoved", "first-batch:"))
+
+
+class FirstBatchKilledAfterCommit(DriverKilledAfterCommit):
+    """The same, in the first batch after a start."""
+
+    name = "first-batch-after-commit"
+    title = "driver killed between commit and acknowledgement, in the first batch after a start"
+    first_batch = True
+    needs = (*DriverKilledAfterCommit.needs, ("unmoved", "first-batch:"))
+
+
+class ReplyLost(Fault):
+    """The metastore has done the commit; the connection breaks before the driver hears."""
+
+    name = "metastore-reply-lost"
+    title = "metastore's reply lost though the commit was done"
+    needs = (
+        ("moved", "pointer:"),
+        ("present", "commit:"),
+        ("unmoved", "process:driver"),
+        ("present", "log:driver"),
+    )
+
+    def __init__(self) -> None:
+        self._driver: Container | None = None
+
+    def strike(self, world: World, witness: Witness) -> None:
+        """Hold the answer, see that the pointer has moved, cut."""
+        with world.proxy.snare(ALTER, world.table, Moment.DONE) as snare:
+            planned = world.lake.planned(snare.wait())
+            pointer = world.lake.pointer(world.table)
+            witness.see("moved", f"pointer:{world.table}", planned.replaces, pointer)
+            there = world.lake.has_snapshot(world.table, planned.snapshot_id)
+            after = str(planned.snapshot_id) if there else None
+            witness.see("present", f"commit:{world.table}", None, after)
+            self._driver = world.landing.driver(planned.writer)
+            witness.strike()
+            snare.cut()
+
+    def afterwards(self, world: World, witness: Witness) -> None:
+        """The same driver has found out by itself."""
+        assert self._driver
+        driver, said = self._driver, f"commit to {world.table}: unknown result"
+        line = world.landing.said(driver, said)
+        witness.see("present", "log:driver", None, line)
+        witness.see("unmoved", "process:driver", driver.id, world.landing.driver().id)
+
+
+class TwoDrivers(Fault):
+    """The first driver freezes inside its commit; a second one lands; the first is thawed."""
+
+    name = "two-drivers"
+    title = "driver frozen inside its commit, a second one lands, the first is thawed"
+    needs = (
+        ("present", "frozen:driver"),
+        ("moved", "pointer:"),
+        ("refused", "commit:"),
+        ("present", "log:driver"),
+        ("replaced", "writer:"),
+    )
+
+    def __init__(self) -> None:
+        self._first: Container | None = None
+        self._planned: Planned | None = None
+
+    def strike(self, world: World, witness: Witness) -> None:
+        """Freeze, start another, wait until it has landed, thaw."""
+        with world.proxy.snare(ALTER, world.table, Moment.BEFORE) as snare:
+            self._planned = planned = world.lake.planned(snare.wait())
+            self._first = first = world.landing.driver(planned.writer)
+            witness.strike()
+            first.freeze()
+            until("the frozen driver", lambda: first.is_frozen, 10.0)
+            witness.see("present", "frozen:driver", None, str(first))
+            world.say(f"{planned.writer} is frozen inside its commit; starting another")
+            second = world.landing.start()
+            until(
+                f"a commit of {second}",
+                lambda: second in world.lake.writers(world.table).values(),
+                FROZEN_AT_MOST_S,
+                poll_s=0.5,
+            )
+            pointer = world.lake.pointer(world.table)
+            witness.see("moved", f"pointer:{world.table}", planned.replaces, pointer)
+            witness.see("replaced", f"writer:{world.table}", planned.writer, second)
+            self._thaw(snare, first, witness, world)
+
+    def _thaw(self, snare: Snare, first: Container, witness: Witness, world: World) -> None:
+        """The held call reaches the metastore now, and the driver hears what it says."""
+        snare.release()
+        assert snare.call
+        call = snare.call
+        until("the metastore's answer to the thawed commit", snare.answered.is_set, 60.0)
+        witness.see("refused", f"commit:{world.table}", None, call.refusal)
+        first.thaw()
+
+    def afterwards(self, world: World, witness: Witness) -> None:
+        """The first driver has noticed; one of the two is enough."""
+        assert self._first
+        first = self._first
+        line = until(
+            "the first driver's word on its refusal",
+            lambda: world.landing.said(first, "another writer has moved the offsets"),
+            60.0,
+        )
+        witness.see("present", "log:driver", None, line)
+        world.landing.hands.append(f"{first.application} killed: two drivers go on, one is enough")
+        world.landing.kill(first.application)
+
+    def clean(self, world: World) -> None:
+        """Nobody stays frozen."""
+        if self._first:
+            self._first.thaw()
+
+
+FAULTS = (
+    DriverKilledBeforeCommit,
+    DriverKilledAfterCommit,
+    FirstBatchKilledBeforeCommit,
+    FirstBatchKilledAfterCommit,
+    ReplyLost,
+    TwoDrivers,
+)

@@ -1,0 +1,94 @@
+"""What the lake holds at a moment, asked of the metastore itself and never through the proxy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyiceberg.expressions import And, EqualTo
+from pyiceberg.io import load_file_io
+from pyiceberg.serializers import FromInputFile
+from pyiceberg.table import Table
+
+from millrace.chaos.load import Position
+from millrace.chaos.thrift_calls import Call
+from millrace.lake import catalog, io_properties
+from millrace.landing.landed_table import WRITER_KEY
+from millrace.settings import Settings
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A commit as its call describes it, whether or not it arrived.
+
+    Attributes:
+        location: the metadata file it points to.
+        replaces: the one it was planned from.
+        snapshot_id: of the snapshot it adds.
+        files: the data files of that snapshot.
+        writer: the application that made it.
+    """
+
+    location: str
+    replaces: str
+    snapshot_id: int
+    files: tuple[str, ...]
+    writer: str
+
+
+class LakeView:
+    """Reads tables and files of the lake; keeps nothing."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._catalog = catalog(settings)
+        self._io = load_file_io(io_properties(settings))
+
+    def load(self, table: str) -> Table:
+        """The table as it is now."""
+        return self._catalog.load_table(table)
+
+    def pointer(self, table: str) -> str:
+        """The metadata file that the metastore points to."""
+        return str(self.load(table).metadata_location)
+
+    def writers(self, table: str) -> Mapping[int, str]:
+        """Snapshot to the application that committed it, as far as kept."""
+        snapshots = self.load(table).snapshots()
+        return {
+            each.snapshot_id: str(each.summary[WRITER_KEY])
+            for each in snapshots
+            if each.summary and WRITER_KEY in each.summary
+        }
+
+    def has_snapshot(self, table: str, snapshot_id: int) -> bool:
+        """Whether a snapshot is in the table."""
+        return self.load(table).snapshot_by_id(snapshot_id) is not None
+
+    def exists(self, path: str) -> bool:
+        """Whether a file is in its store."""
+        return bool(self._io.new_input(path).exists())
+
+    def planned(self, call: Call) -> Planned:
+        """What a change of a table would commit, from the metadata file it has written already."""
+        metadata = FromInputFile.table_metadata(self._io.new_input(call.new_location))
+        snapshot = metadata.current_snapshot()
+        assert snapshot is not None
+        mine = snapshot.snapshot_id
+        files = tuple(
+            entry.data_file.file_path
+            for manifest in snapshot.manifests(self._io)
+            if manifest.added_snapshot_id == mine
+            for entry in manifest.fetch_manifest_entry(self._io)
+            if entry.snapshot_id == mine
+        )
+        writer = snapshot.summary[WRITER_KEY] if snapshot.summary else None
+        return Planned(call.new_location, call.old_location, mine, files, str(writer))
+
+    def holds(self, table: str, position: Position) -> bool:
+        """Whether the table has the row of a position of its topic."""
+        wanted = And(
+            EqualTo(term="kafka_partition", value=position.partition),
+            EqualTo(term="kafka_offset", value=position.offset),
+        )
+        scan = self.load(table).scan(row_filter=wanted, selected_fields=("kafka_offset",))
+        return bool(scan.to_arrow().num_rows)
