@@ -68,7 +68,7 @@ def draw_up(settings: Settings, contracts: Iterable[Contract]) -> Plan:
     with ThreadPoolExecutor() as pool:
         parts = [
             pool.submit(part, settings, contracts)
-            for part in (plan_topics, plan_subjects, _plan_lake)
+            for part in (plan_topics, _plan_lake, plan_subjects)
         ]
         return Plan(tuple(step for part in parts for step in part.result()))
 
@@ -76,7 +76,7 @@ def draw_up(settings: Settings, contracts: Iterable[Contract]) -> Plan:
 def execute(plan: Plan, tell: Callable[[Step], None]) -> None:
     """Carry out every change of a plan, in its order.
 
-    Schemas come before tables, so that a table never has a column that no record may fill.
+    Tables come before schemas: a record can have a new field only when its column is there.
     A run that ends halfway is finished by the next one.
 
     Raises:

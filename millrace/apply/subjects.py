@@ -7,11 +7,13 @@ it refuses is refused here, with its words.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import requests
 
+from millrace.apply.breaks import Comparison, Rule, said
+from millrace.apply.shapes import shape_of
 from millrace.apply.steps import Action, Step, lost_means_down, require
 from millrace.contracts import Contract
 from millrace.errors import MillraceError
@@ -122,16 +124,31 @@ def plan_subject(registry: Registry, contract: Contract) -> Step:
         changes.append(f"compatibility: {found} -> {rule}")
     if latest != contract.registry_schema():
         if objections := registry.objections(contract):
-            detail = (
-                f"readers by the rule {found} would break: {'; '.join(objections)}"
-                f"; in contracts/{contract.dataset}.yaml give back what was there, and let a new"
-                " field be optional"
-            )
-            return Step(Action.REFUSE, thing, detail)
+            return Step(Action.REFUSE, thing, objection(contract, latest, found, objections))
         changes.append("a new version")
     if not changes:
         return Step(Action.KEEP, thing)
     return Step(Action.ALTER, thing, ", ".join(changes), lambda: _bring(registry, contract, latest))
+
+
+def objection(
+    contract: Contract, latest: dict[str, Any], rule: str | None, words: Sequence[str]
+) -> str:
+    """Why the contract's schema may not follow the registered one, field by field.
+
+    Args:
+        rule: the subject's compatibility rule.
+        words: the registry's own, for what is no difference between fields.
+    """
+    file = f"contracts/{contract.dataset}.yaml"
+    shapes = [shape_of(schema, contract.format) for schema in (latest, contract.registry_schema())]
+    comparison = Comparison(Rule(rule or contract.compatibility), contract.format == "json", file)
+    if breaks := comparison.breaks(*shapes):
+        return f"the registry refuses it after the last version{said(breaks)}"
+    return (
+        f"readers by the rule {rule} would break: {'; '.join(words)}"
+        f"; in {file} give back what was there, and let a new field be optional"
+    )
 
 
 def _bring(registry: Registry, contract: Contract, latest: dict[str, Any] | None) -> None:

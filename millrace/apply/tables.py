@@ -6,8 +6,8 @@ tables meanwhile, and a change of the schema that loses the race against one is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import (
@@ -21,7 +21,7 @@ from pyiceberg.partitioning import PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 
-from millrace.apply.evolution import compare
+from millrace.apply.evolution import Difference, compare
 from millrace.apply.steps import Action, Step
 from millrace.contracts import Contract
 from millrace.contracts.iceberg_schema import (
@@ -50,6 +50,7 @@ class Wanted:
 
     Attributes:
         may_lack: columns that a table may have and that are no longer wanted.
+        aliases: dotted name of a column to its former names.
         file: the contract, for remedies.
     """
 
@@ -59,7 +60,12 @@ class Wanted:
     location: str
     properties: dict[str, str]
     may_lack: frozenset[str] = frozenset()
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     file: str = ""
+
+    def difference(self, found: Schema) -> Difference:
+        """How it differs from a table with this schema."""
+        return compare(found, self.schema, may_lack=self.may_lack, aliases=self.aliases)
 
 
 def raw_table(contract: Contract) -> Wanted:
@@ -81,6 +87,7 @@ def raw_table(contract: Contract) -> Wanted:
         properties=properties,
         # Turning keepValue off keeps the bytes there are.
         may_lack=frozenset({VALUE_COLUMN}),
+        aliases=contract.aliases(),
         file=f"contracts/{contract.dataset}.yaml",
     )
 
@@ -131,13 +138,10 @@ def plan_table(catalog: Catalog, wanted: Wanted) -> Step:
         table = catalog.load_table(wanted.identifier)
     except (NoSuchTableError, NoSuchNamespaceError):
         return Step(Action.CREATE, thing, f"at {wanted.location}", lambda: _create(catalog, wanted))
-    difference = compare(table.schema(), wanted.schema, may_lack=wanted.may_lack)
-    broken = [*difference.broken, *_immovable(table, wanted)]
+    difference = wanted.difference(table.schema())
+    broken = [*difference.broken, *_immovable(table, wanted, difference)]
     if broken:
-        remedy = f"; give it back in {wanted.file}" if wanted.file else ""
-        if any("is gone" in each for each in broken):
-            remedy += ": a field that is out of use stays, with `deprecated: true`"
-        return Step(Action.REFUSE, thing, "; ".join(broken) + remedy)
+        return Step(Action.REFUSE, thing, _refusal(broken, wanted))
     changed = _changed_properties(table, wanted)
     changes = difference.changes() + [f"{key}={value}" for key, value in changed.items()]
     if not changes:
@@ -145,7 +149,20 @@ def plan_table(catalog: Catalog, wanted: Wanted) -> Step:
     return Step(Action.ALTER, thing, ", ".join(changes), lambda: _alter(catalog, wanted))
 
 
-def _immovable(table: Table, wanted: Wanted) -> list[str]:
+def _refusal(broken: Sequence[str], wanted: Wanted) -> str:
+    lines = [
+        f"{'; '.join(broken)}",
+        f"  breaks queries, dbt models and jobs that read {wanted.identifier}",
+    ]
+    if wanted.file:
+        remedy = f"  instead: give it back in {wanted.file}"
+        if any("is gone" in each for each in broken):
+            remedy += "; a field that is out of use stays, with `deprecated: true`"
+        lines.append(remedy)
+    return "it can not follow the contract" + "".join(f"\n    {line}" for line in lines)
+
+
+def _immovable(table: Table, wanted: Wanted, difference: Difference) -> list[str]:
     """Differences that would need every file rewritten, or every consumer."""
     broken = []
     if table.location().rstrip("/") != wanted.location:
@@ -159,10 +176,19 @@ def _immovable(table: Table, wanted: Wanted) -> list[str]:
     )
     if found != expected:
         broken.append(f"it is partitioned by {found}, not by {expected}")
-    key = table.properties.get(KEY)
+    key = _key(table, difference)
     if key is not None and key != wanted.properties.get(KEY):
         broken.append(f"its key is {key!r}, and the contract says {wanted.properties.get(KEY)!r}")
     return broken
+
+
+def _key(table: Table, difference: Difference) -> str | None:
+    """The table's key, its columns under the names that they are about to have."""
+    key = table.properties.get(KEY)
+    if key is None:
+        return None
+    renamed = dict(difference.renamed)
+    return ",".join(renamed.get(name, name) for name in key.split(","))
 
 
 def _changed_properties(table: Table, wanted: Wanted) -> dict[str, str]:
@@ -199,14 +225,17 @@ def _alter(catalog: Catalog, wanted: Wanted) -> None:
 
 def _alter_once(catalog: Catalog, wanted: Wanted) -> None:
     table = catalog.load_table(wanted.identifier)
-    new = [name for name in wanted.schema.column_names if "." not in name]
-    new = [name for name in new if name not in table.schema().column_names]
+    difference = wanted.difference(table.schema())
+    new = [name for name in difference.added if "." not in name and name != VALUE_COLUMN]
     with table.transaction() as transaction:
-        if compare(table.schema(), wanted.schema, may_lack=wanted.may_lack).changes():
+        if difference.renamed:
+            with transaction.update_schema() as update:
+                for former, name in difference.renamed:
+                    update.rename_column(former, name.rpartition(".")[2])
+        if difference.changes():
             with transaction.update_schema() as update:
                 update.union_by_name(wanted.schema)
                 for name in new:
-                    if name != VALUE_COLUMN:
-                        update.move_before(name, FIRST_LANDING_COLUMN)
+                    update.move_before(name, FIRST_LANDING_COLUMN)
         if changed := _changed_properties(table, wanted):
             transaction.set_properties(changed)

@@ -17,6 +17,7 @@ from kafka.errors import KafkaError, RetriableError, TopicAlreadyExistsError
 
 from millrace.apply.steps import Action, Step, lost_means_down, require
 from millrace.contracts import Contract
+from millrace.contracts.names import DEAD_LETTER_SUFFIX
 from millrace.errors import MillraceError
 from millrace.settings import Settings
 
@@ -24,15 +25,20 @@ DAY_MS = 24 * 60 * 60 * 1000
 REQUEST_TIMEOUT_MS = 30_000
 CONFIG = "config"
 SERVICE = "Kafka"
+#: A dead letter is the largest record that its topic takes, and the headers that say why.
+DEAD_LETTER_BYTES = 16 * 1024 * 1024
 
 
 def topic_settings(contract: Contract) -> dict[str, str]:
     """The settings that a contract's topic has beside the broker's defaults."""
-    return {
+    settings = {
         "cleanup.policy": "delete",
         "message.timestamp.type": "LogAppendTime",
         "retention.ms": str(contract.topic_retention_days * DAY_MS),
     }
+    if contract.topic.endswith(DEAD_LETTER_SUFFIX):
+        settings["max.message.bytes"] = str(DEAD_LETTER_BYTES)
+    return settings
 
 
 def plan_topics(settings: Settings, contracts: Iterable[Contract]) -> list[Step]:

@@ -13,11 +13,11 @@ from open_data_contract_standard.model import SchemaProperty
 from millrace.contracts import names
 from millrace.contracts.bounds import read_bounds
 from millrace.contracts.document import Document, Path_
+from millrace.contracts.field_properties import read_field_properties, refuse_shared_names
 from millrace.contracts.model import Field
 from millrace.contracts.stored import STORED_AS, read_type
 from millrace.contracts.suggest import refuse_other_keys, suggestion
 
-MASKS = ("hash", "redact")
 CLASSIFICATIONS = ("public", "internal", "pii")
 
 APPLIED = {
@@ -46,6 +46,7 @@ def read_fields(
         if any(field.name == other.name for other in fields):
             document.refuse(here, f"the field {field.name} is there twice", "rename or remove one")
         fields.append(field)
+    refuse_shared_names(document, at, fields)
     return tuple(fields)
 
 
@@ -77,8 +78,8 @@ class _FieldReading:
             enum=self.allowed(logical),
             key=is_key,
             pii=classification == "pii",
-            mask=self.mask(),
             references=self.reference(),
+            **read_field_properties(self.document, given, self.at),
             **read_bounds(self.document, given.logicalTypeOptions, logical, self.at),
         )
 
@@ -176,25 +177,6 @@ class _FieldReading:
                 f"use one of {', '.join(CLASSIFICATIONS)}",
             )
         return given
-
-    def mask(self) -> str | None:
-        """The custom property `mask`."""
-        mask = None
-        for index, own in enumerate(self.given.customProperties or ()):
-            at = (*self.at, "customProperties", index)
-            if own.property != "mask":
-                self.document.refuse(
-                    at,
-                    f"there is no custom property {own.property!r} for a field",
-                    "the only one is mask; those of the contract stand at its end",
-                )
-            elif own.value not in MASKS:
-                self.document.refuse(
-                    at, f"mask can not be {own.value!r}", f"write one of {', '.join(MASKS)}"
-                )
-            else:
-                mask = str(own.value)
-        return mask
 
     def reference(self) -> str | None:
         """The field of another dataset whose values this one repeats."""

@@ -15,6 +15,7 @@ _PRIMITIVES: dict[str, dict[str, Any]] = {
     "string": {"type": "string"},
     "int": {"type": "integer"},
     "long": {"type": "integer"},
+    "float": {"type": "number"},
     "double": {"type": "number"},
     "boolean": {"type": "boolean"},
     "date": {"type": "string", "format": "date"},
@@ -36,8 +37,11 @@ def _record(fields: tuple[Field, ...]) -> dict[str, Any]:
     return {
         "type": "object",
         "additionalProperties": False,
-        "properties": {field.name: _property(field) for field in fields},
-        "required": [field.name for field in fields if field.required],
+        "properties": {
+            name: _property(field) for field in fields for name in (field.name, *field.aliases)
+        },
+        # A record may have it under a former name; landing looks, the schema can not say so.
+        "required": [field.name for field in fields if field.required and not field.aliases],
     }
 
 

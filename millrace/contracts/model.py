@@ -65,8 +65,8 @@ class Field:
     """One field of a record, or the item of an array (then its name is `item`).
 
     Attributes:
-        type: `string`, `int`, `long`, `double`, `boolean`, `decimal(p,s)`, `date`, `timestamp`
-            (microseconds, UTC), `array` or `struct`.
+        type: `string`, `int`, `long`, `float`, `double`, `boolean`, `decimal(p,s)`, `date`,
+            `timestamp` (microseconds, UTC), `array` or `struct`.
         items: the item of an array.
         fields: the fields of a struct.
         min, max: inclusive bounds of a number.
@@ -77,6 +77,7 @@ class Field:
         pii: says something about a person.
         mask: how it is hidden from those who may not see it: `hash`, `redact`, or not at all.
         references: `dataset.field` whose values it repeats.
+        aliases: names it had before; records and columns with one of them are this field's.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Field:
     pii: bool = False
     mask: str | None = None
     references: str | None = None
+    aliases: tuple[str, ...] = ()
 
     @property
     def nullable(self) -> bool:
@@ -114,6 +116,17 @@ class Field:
         yield self
         for inner in (*self.fields, *((self.items,) if self.items else ())):
             yield from inner.walk()
+
+    def former_names(self, parent: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Dotted name and former names of this field and those in it, where there are any."""
+        path = f"{parent}{self.name}"
+        if self.aliases:
+            yield path, self.aliases
+        inner: Field = self
+        while inner.items is not None:
+            inner = inner.items
+        for field in inner.fields:
+            yield from field.former_names(f"{path}.")
 
     def checks(self, parent: tuple[str, ...] = ()) -> Iterator[Check]:
         """The constraints of this field and of what it holds, outermost first."""
@@ -188,6 +201,10 @@ class Contract:
         """The fields of the record, and those within them."""
         for field in self.fields:
             yield from field.walk()
+
+    def aliases(self) -> dict[str, tuple[str, ...]]:
+        """Dotted name of each renamed field to its former names; items stand under their array."""
+        return {path: former for each in self.fields for path, former in each.former_names()}
 
     def checks(self) -> tuple[Check, ...]:
         """Every constraint on a record, in the order of the fields, outermost first."""

@@ -11,7 +11,7 @@ from millrace.contracts.document import Document, Path_
 STORED_AS: dict[str, tuple[str, ...]] = {
     "string": ("string",),
     "integer": ("long", "int"),
-    "number": ("double", "decimal(p,s)"),
+    "number": ("double", "float", "decimal(p,s)"),
     "boolean": ("boolean",),
     "date": ("date",),
     "timestamp": ("timestamp",),

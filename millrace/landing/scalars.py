@@ -5,6 +5,7 @@ A judge takes a value that is not null and returns it as Arrow wants it, or rais
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -24,6 +25,8 @@ MICROS = (-62_135_596_800_000_000, 253_402_300_799_999_999)
 DAYS = (-719_162, 2_932_896)
 INT = (-(2**31), 2**31 - 1)
 LONG = (-(2**63), 2**63 - 1)
+#: Of 32 bits (IEEE 754).
+LARGEST_FLOAT = (2 - 2**-23) * 2.0**127
 #: Detail is for people; a value of megabytes is not.
 SHOWN = 80
 
@@ -36,6 +39,7 @@ def scalar(field: Field, path: str) -> Judge:
         return _whole(field, path, INT if field.type == "int" else LONG)
     judges = {
         "string": _string,
+        "float": _float,
         "double": _double,
         "boolean": _boolean,
         "date": _date,
@@ -99,6 +103,18 @@ def _double(field: Field, path: str) -> Judge:
         except OverflowError:
             raise Rejected(Reason.OUT_OF_RANGE, f"{path} does not fit double", path) from None
         check_bounds(number)
+        return number
+
+    return judge
+
+
+def _float(field: Field, path: str) -> Judge:
+    judge_double = _double(field, path)
+
+    def judge(value: Any) -> float:
+        number: float = judge_double(value)
+        if math.isfinite(number) and abs(number) > LARGEST_FLOAT:
+            raise Rejected(Reason.OUT_OF_RANGE, f"{path} does not fit float", path)
         return number
 
     return judge

@@ -43,6 +43,7 @@ def _struct(path: str, fields: tuple[Field, ...]) -> Judge:
     parts = tuple(
         (
             field.name,
+            field.aliases,
             _join(path, field.name),
             field.required,
             _judge(field, _join(path, field.name)),
@@ -54,8 +55,10 @@ def _struct(path: str, fields: tuple[Field, ...]) -> Judge:
         if not isinstance(value, Mapping):
             raise wrong_type(path, "an object", value)
         row = {}
-        for name, where, required, judge_field in parts:
+        for name, aliases, where, required, judge_field in parts:
             given = value.get(name)
+            if given is None and aliases and name not in value:
+                given = _under_former_name(value, aliases)
             if given is not None:
                 row[name] = judge_field(given)
             elif required:
@@ -66,6 +69,11 @@ def _struct(path: str, fields: tuple[Field, ...]) -> Judge:
         return row
 
     return judge
+
+
+def _under_former_name(value: Mapping[str, Any], aliases: tuple[str, ...]) -> Any:
+    """What a record written before the field was renamed has for it."""
+    return next((value[alias] for alias in aliases if alias in value), None)
 
 
 def _array(field: Field, path: str) -> Judge:

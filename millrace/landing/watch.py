@@ -12,7 +12,7 @@ from pyiceberg.catalog import Catalog
 
 from millrace.contracts import Contract, load_contracts
 from millrace.errors import MillraceError
-from millrace.landing.lander import require_applied
+from millrace.landing.applied import ContractsChangedError, require_applied
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ LONGEST_PAUSE_S = 15.0
 
 
 class ContractsWatch:
-    """Notices when the contracts are others than those that are being landed, and are applied."""
+    """Which contracts to land: those of the folder, as soon as their tables are as they say."""
 
     def __init__(self, folder: Path, catalog: Catalog) -> None:
         self._folder = folder
@@ -31,6 +31,27 @@ class ContractsWatch:
         self._seen = ""
         self._said = ""
         self._checked_at = 0.0
+
+    def load(self) -> Mapping[str, Contract]:
+        """The contracts to land from now on.
+
+        Where those of the folder are malformed or not applied, the ones landed last: a file that
+        somebody is editing stops no stream.
+
+        Raises:
+            MillraceError: the same, where none were landed yet.
+        """
+        content = self._content()
+        try:
+            contracts = load_contracts(self._folder)
+            require_applied(self._catalog, contracts.values())
+        except MillraceError as error:
+            if not self._running:
+                raise
+            self._say(str(error))
+            return self._running
+        self._running, self._seen = contracts, content
+        return contracts
 
     def running(self, contracts: Mapping[str, Contract]) -> None:
         """From now on these are the ones that are being landed."""
@@ -45,21 +66,39 @@ class ContractsWatch:
         if time.monotonic() - self._checked_at < CHECK_EVERY_S:
             return False
         self._checked_at = time.monotonic()
+        try:
+            return self._others_are_applied()
+        except Exception as error:  # the metastore does not answer: ask again
+            self._say(repr(error))
+            return False
+
+    def require_current(self) -> None:
+        """Refuse to land by contracts that others have replaced.
+
+        A contract is applied to its table before its schema is registered. So where this passes
+        at the beginning of a batch, no record of it has a field that its table would have had.
+
+        Raises:
+            ContractsChangedError: others are applied.
+        """
+        if self._others_are_applied():
+            raise ContractsChangedError
+
+    def _others_are_applied(self) -> bool:
         content = self._content()
         if content == self._seen:
             return False
         try:
             contracts = load_contracts(self._folder)
-            if contracts != self._running:
-                require_applied(self._catalog, contracts.values())
+            others = [each for name, each in contracts.items() if each != self._running.get(name)]
+            require_applied(self._catalog, others)
         except MillraceError as error:
             self._say(str(error))
             return False
-        except Exception as error:  # the metastore does not answer: ask again
-            self._say(repr(error))
+        if contracts == self._running:
+            self._seen = content
             return False
-        self._seen = content
-        return contracts != self._running
+        return True
 
     def _content(self) -> str:
         digest = hashlib.sha256()

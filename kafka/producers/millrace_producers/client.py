@@ -11,7 +11,7 @@ import logging
 from typing import Any
 
 from confluent_kafka import KafkaException, Producer
-from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from millrace.contracts import Contract
@@ -79,13 +79,25 @@ def make_registry(settings: Settings) -> SchemaRegistryClient:
 def require_schema(registry: SchemaRegistryClient, settings: Settings, contract: Contract) -> int:
     """The registry's id of the contract's schema.
 
+    Nothing is registered from here: a schema gets into the registry by `make apply`, with its
+    topic and table.
+
     Raises:
         TransientError: the registry does not answer.
-        MillraceError: the contract has not been applied, or has changed since.
+        MillraceError: the contract has not been applied, or has changed since; with what the
+            registry has against it, where it would refuse it.
     """
     thing = f"schema {contract.subject}"
     try:
         latest = registry.get_latest_version(contract.subject)
+        registered = json.loads(latest.schema.schema_str or "null")
+        wanted = contract.registry_schema()
+        if registered == wanted:
+            assert latest.schema_id is not None
+            return latest.schema_id
+        schema = Schema(json.dumps(wanted), contract.format.upper())
+        fits = registry.test_compatibility(contract.subject, schema)
+        rule = "" if fits else str(registry.get_compatibility(contract.subject))
     except SchemaRegistryError as error:
         if error.http_status_code == NOT_FOUND:
             cause = f"the contract of {contract.dataset} has not been applied"
@@ -93,11 +105,15 @@ def require_schema(registry: SchemaRegistryClient, settings: Settings, contract:
         raise _registry_down(settings, error) from error
     except Exception as error:  # the client lets its HTTP library's own classes through
         raise _registry_down(settings, error) from error
-    if json.loads(latest.schema.schema_str or "null") != contract.registry_schema():
+    if fits:
         cause = f"the contract of {contract.dataset} has changed since it was last applied"
         raise MillraceError(thing, cause, "make plan && make apply")
-    assert latest.schema_id is not None
-    return latest.schema_id
+    # Not at the top: it brings the clients of the lake, which sending does without.
+    from millrace.apply.subjects import objection  # noqa: PLC0415
+
+    why = objection(contract, registered, rule, ["its last version and this one do not fit"])
+    cause = f"nothing was sent, for {why}"
+    raise MillraceError(thing, cause, "make plan  # first change the contract as said there")
 
 
 def broker_down(settings: Settings, why: str) -> TransientError:

@@ -33,6 +33,7 @@ EXAMPLES = {
     "string": 'text: "abc"',
     "int": "a whole number: 12",
     "long": "a whole number: 12",
+    "float": "a number: 12.5",
     "double": "a number: 12.5",
     "boolean": "true or false",
     "date": "a date: 2026-05-04",

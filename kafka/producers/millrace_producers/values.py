@@ -95,7 +95,7 @@ def _plain(field: Field, path: str) -> Parser:
         )
     if field.decimal is not None:
         return _decimal
-    return {"timestamp": _timestamp, "date": _date, "double": _double}.get(field.type, _as_it_is)
+    return _TYPED.get(field.type, _as_it_is)
 
 
 def _as_it_is(value: Any) -> Any:
@@ -143,10 +143,18 @@ def _boolean_text(cell: str) -> Any:
     return TRUTH.get(cell.strip().lower(), cell)
 
 
+#: type -> how a value is taken that its file has typed; others stay as they are.
+_TYPED: dict[str, Parser] = {
+    "timestamp": _timestamp,
+    "date": _date,
+    "float": _double,
+    "double": _double,
+}
 #: type -> how its text in a CSV cell is read; a ValueError leaves the text.
 _TEXT: dict[str, Callable[[str], Any]] = {
     "int": int,
     "long": int,
+    "float": float,
     "double": float,
     "boolean": _boolean_text,
     "array": json.loads,

@@ -115,11 +115,13 @@ def test_a_new_field_is_a_new_version(visits: Contract) -> None:
     assert (step.action, step.detail) == (Action.ALTER, "a new version")
 
 
-def test_what_the_registry_objects_to_is_refused_with_its_words(visits: Contract) -> None:
-    registry = FakeRegistry(visits.avro_schema(), objections=("device at /fields/4",))
-    step = planned(registry, with_field(visits, Field("device", "string", required=True)))
+def test_what_is_no_difference_of_a_field_is_refused_with_the_registrys_words(
+    visits: Contract,
+) -> None:
+    registry = FakeRegistry({**visits.avro_schema(), "name": "others"}, objections=("name at /",))
+    step = planned(registry, visits)
     assert step.action == Action.REFUSE
-    assert "device at /fields/4" in step.detail
+    assert "name at /" in step.detail
     assert "contracts/visits.yaml" in step.detail
 
 

@@ -167,3 +167,42 @@ def test_a_file_that_is_not_text_is_refused(folder: Path) -> None:
 def test_an_empty_folder_is_not_taken_for_no_datasets(tmp_path: Path) -> None:
     _, errors = survey(tmp_path)
     assert "there is no contract in it" in str(errors[0])
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        (
+            "[{property: aliases, value: [visit_id]}]",
+            "the alias visit_id of page is a name of visit_id",
+        ),
+        ("[{property: aliases, value: [page]}]", "page is the field's present name"),
+        ("[{property: aliases, value: old_page}]", "aliases can not be 'old_page'"),
+        ("[{property: aliases, value: [Old]}]", "'Old' was no name of a field"),
+        ("[{property: aliases, value: [value]}]", "value is a column that landing adds"),
+        ("[{property: alias, value: [old]}]", "there is no custom property 'alias' for a field"),
+        ("[{property: mask, value: dark}]", "mask can not be 'dark'"),
+    ],
+)
+def test_a_bad_custom_property_of_a_field_is_refused(folder: Path, own: str, said: str) -> None:
+    spoil(folder, "required: true", f"customProperties: {own}")
+    with pytest.raises(ContractError) as refused:
+        load_contracts(folder)
+    (problem,) = refused.value.problems
+    assert said in problem.cause
+    assert problem.field == "page"
+    assert problem.remedy
+
+
+def test_former_names_are_known_by_the_path_of_their_field(folder: Path) -> None:
+    inner = (
+        "[{name: width, logicalType: integer, customProperties: [{property: aliases, value: [w]}]}]"
+    )
+    spoil(
+        folder,
+        "        logicalType: timestamp",
+        f"        logicalType: object\n        properties: {inner}",
+    )
+    spoil(folder, "required: true", "customProperties: [{property: aliases, value: [a, b]}]")
+    contract = load_contracts(folder)["visits"]
+    assert contract.aliases() == {"page": ("a", "b"), "visited_at.width": ("w",)}

@@ -52,6 +52,7 @@ LINES = Field(
         (Field("a", "int"), 2**31, "out_of_range"),
         (Field("a", "long"), 2**63, "out_of_range"),
         (Field("a", "long", min=0), -1, "out_of_range"),
+        (Field("a", "float"), 3.5e38, "out_of_range"),
         (Field("a", "double"), "1.5", "wrong_type"),
         (Field("a", "double", min=0), float("nan"), "out_of_range"),
         (Field("a", "double"), 10**400, "out_of_range"),
@@ -126,3 +127,16 @@ def test_the_detail_does_not_repeat_a_huge_value() -> None:
     with pytest.raises(Rejected) as refused:
         judge(Field("a", "int"))({"a": "x" * 10_000})
     assert len(refused.value.detail) < 200
+
+
+def test_a_value_under_a_former_name_is_the_fields_own() -> None:
+    inner = (Field("width", "long", required=True, aliases=("w",)),)
+    judged = judge(
+        Field("url", "string", required=True, aliases=("address", "page")),
+        Field("box", "struct", fields=inner, aliases=("parcel",)),
+    )
+    assert judged({"page": "/", "parcel": {"w": 3}}) == {"url": "/", "box": {"width": 3}}
+    assert judged({"url": "/new", "page": "/", "box": None}) == {"url": "/new", "box": None}
+    with pytest.raises(Rejected) as refused:
+        judged({"url": None, "page": "/"})
+    assert refused.value.field == "url"
