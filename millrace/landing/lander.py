@@ -21,8 +21,9 @@ from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.lake.commit import UnknownResultError, delete_quietly
 from millrace.lake.offsets import TopicOffsets
 from millrace.landing import positions as plan
+from millrace.landing.applied import require_columns, require_unchanged
 from millrace.landing.broker import Log
-from millrace.landing.errors import TableMissingError, TopicMissingError
+from millrace.landing.errors import TopicMissingError
 from millrace.landing.held import held
 from millrace.landing.landed_table import LandedTable, Move
 from millrace.landing.positions import LogState, Ranges
@@ -77,7 +78,7 @@ class Lander:
         for topic, table in self._raw.items():
             table.load()
             table.require_offsets()
-            _require_columns(table, self._contracts[topic])
+            require_columns(table, self._contracts[topic])
         self._logs = self._log.log_states(self._contracts)
         self.starts = {
             topic: plan.start_offsets(
@@ -101,7 +102,13 @@ class Lander:
         return {topic: each for topic, each in ranges.items() if each}
 
     def job(self, unfinished: Mapping[str, Ranges] | None = None) -> LandingJob:
-        """What the tasks of a batch must know; of an unfinished one also what to leave out."""
+        """What the tasks of a batch must know; of an unfinished one also what to leave out.
+
+        Raises:
+            ContractsChangedError: another contract was applied to a table since `open`.
+        """
+        for topic, contract in self._contracts.items():
+            require_unchanged(self._raw[topic], contract)
         names = {contract.raw_table for contract in self._contracts.values()}
         tables = {table.name: table for table in (*self._raw.values(), self._quarantine)}
         return LandingJob(
@@ -218,23 +225,3 @@ class Lander:
     def _delete(self, files: Iterable[WrittenFile]) -> None:
         for file in files:
             delete_quietly(self._quarantine.table, file.path)
-
-
-def require_applied(catalog: Catalog, contracts: Iterable[Contract]) -> None:
-    """Make sure that every contract has its table, with all of its columns.
-
-    Raises:
-        TableMissingError: for the first that has not.
-    """
-    for contract in contracts:
-        table = LandedTable(catalog, contract.raw_table)
-        table.load()
-        _require_columns(table, contract)
-
-
-def _require_columns(table: LandedTable, contract: Contract) -> None:
-    have = set(table.table.schema().column_names)
-    missing = [field.name for field in contract.fields if field.name not in have]
-    if missing:
-        cause = f"it has no column {missing[0]} of contracts/{contract.dataset}.yaml"
-        raise TableMissingError(table.name, cause)

@@ -53,11 +53,6 @@ class ContractsWatch:
         self._running, self._seen = contracts, content
         return contracts
 
-    def running(self, contracts: Mapping[str, Contract]) -> None:
-        """From now on these are the ones that are being landed."""
-        self._running = contracts
-        self._seen = self._content()
-
     def changed(self) -> bool:
         """Whether the folder holds other contracts, and their tables are there.
 

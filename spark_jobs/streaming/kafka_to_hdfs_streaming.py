@@ -27,10 +27,11 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from millrace.contracts import Contract, load_contracts
+from millrace.contracts import Contract
 from millrace.errors import MillraceError
 from millrace.lake import catalog
 from millrace.lake.io import HDFS_NAME
+from millrace.landing.applied import ContractsChangedError
 from millrace.landing.broker import Broker
 from millrace.landing.control import Control, State
 from millrace.landing.lander import Lander
@@ -72,7 +73,9 @@ class LandingApplication:
         self._control = Control(self._settings)
         self._watch = ContractsWatch(self._settings.contracts, self._catalog)
         self._patience = Patience(options.patience_seconds)
-        self._batches = LandingBatches(spark, Control(self._settings), self._patience.renew)
+        self._batches = LandingBatches(
+            spark, Control(self._settings), self._watch.require_current, self._patience.renew
+        )
         self._topics: tuple[str, ...] = ()
         self._reported_at = 0.0
 
@@ -100,8 +103,7 @@ class LandingApplication:
     def _land(self) -> bool:
         """Land from what the tables hold; True when asked to stop, False to start again."""
         self._report("starting")
-        contracts = load_contracts(self._settings.contracts)
-        self._watch.running(contracts)
+        contracts = self._watch.load()
         self._topics = tuple(sorted(contract.topic for contract in contracts.values()))
         lander = self._open(list(contracts.values()))
         self._finish_unfinished(lander)
@@ -153,6 +155,9 @@ class LandingApplication:
                 if time.monotonic() - self._reported_at > REPORT_EVERY_S:
                     self._report("running")
         except StreamingQueryException as error:
+            if isinstance(self._batches.failure, ContractsChangedError):
+                log.info("the contracts have changed")
+                return False
             if self._batches.failure is not None:
                 raise self._batches.failure from None
             raise error from None

@@ -33,10 +33,16 @@ class LandingBatches:
     """
 
     def __init__(
-        self, spark: SparkSession, control: Control, committed: Callable[[], None]
+        self,
+        spark: SparkSession,
+        control: Control,
+        begin: Callable[[], None],
+        committed: Callable[[], None],
     ) -> None:
+        """Calls `begin` when a batch is planned, and `committed` when it is."""
         self._cores = int(spark.conf.get("spark.executor.cores", "1") or "1")
         self._control = control
+        self._begin = begin
         self._committed = committed
         self._lock = threading.Lock()
         self._ended = False
@@ -97,6 +103,7 @@ class LandingBatches:
 
     def _land_planned(self, lander: Lander, checkpoint: str, frame: DataFrame, batch: int) -> None:
         """Land what the query planned: from what the tables hold to the planned ends."""
+        self._begin()
         planned = parse_offsets(self._control.planned_ends(checkpoint, batch))
         ranges = {topic: span(lander.starts[topic], ends) for topic, ends in planned.items()}
         ranges = {topic: each for topic, each in ranges.items() if each}
