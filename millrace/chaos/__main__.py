@@ -10,22 +10,26 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from millrace.chaos.faults import FAULTS
+from millrace.chaos.faults import NAMED
+from millrace.chaos.faults.storm import Storm
 from millrace.chaos.report import summary
 from millrace.chaos.run import run_faults
 from millrace.chaos.world import open_world
 from millrace.errors import MillraceError
 from millrace.settings import load
 
-DATASETS = ("chaos_events",)
+#: One flows to HDFS and one to the object store.
+DATASETS = ("chaos_events", "chaos_parcels")
 
 
 def main() -> None:
     """Make the faults that are named, and exit with 0 where every one is clean."""
     parser = argparse.ArgumentParser(prog="millrace chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--faults", type=lambda text: text.split(","), default=list(FAULTS))
+    parser.add_argument("--faults", type=lambda text: text.split(","), default=list(NAMED))
+    parser.add_argument("--storm", type=float, default=Storm.minutes, help="minutes of the storm")
     options = parser.parse_args()
+    Storm.minutes = options.storm
     settings, began = load(), time.monotonic()
     folder = settings.home / "chaos" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{options.seed}"
 

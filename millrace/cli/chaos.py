@@ -15,20 +15,22 @@ from millrace.settings import load
 @click.command()
 @click.option("--seed", type=int, default=1, show_default=True, help="of everything drawn")
 @click.option("--faults", "names", help="only these, in this order: a,b")
+@click.option("--storm", type=click.FloatRange(0, min_open=True), help="a storm of MINUTES instead")
 @click.option("--list", "is_list", is_flag=True, help="Name every fault and make none.")
 @click.option("--keep", is_flag=True, help="Use the cluster that is there, and leave it running.")
-def chaos(seed: int, names: str | None, is_list: bool, keep: bool) -> None:
+def chaos(seed: int, names: str | None, storm: float | None, is_list: bool, keep: bool) -> None:
     """Make faults while records flow, and verify after each that none was lost or doubled.
 
     The cluster is a native one of its own (.millrace-chaos), removed when all is well.
     """
-    from millrace.chaos.faults import FAULTS
+    from millrace.chaos.faults import FAULTS, NAMED
+    from millrace.chaos.faults.storm import Storm
 
     if is_list:
         for name, fault in FAULTS.items():
             click.echo(f"{name:<36} {fault.title}")
         return
-    chosen = names.split(",") if names else list(FAULTS)
+    chosen = names.split(",") if names else [Storm.name] if storm else list(NAMED)
     for name in chosen:
         if name not in FAULTS:
             raise MillraceError(
@@ -46,6 +48,7 @@ def chaos(seed: int, names: str | None, is_list: bool, keep: bool) -> None:
         "millrace.chaos",
         f"--seed={seed}",
         f"--faults={','.join(chosen)}",
+        f"--storm={storm or Storm.minutes}",
     ]
     code = subprocess.run(command, cwd=settings.root, env=environment, check=False).returncode
     if keep:

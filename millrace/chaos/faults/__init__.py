@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from millrace.chaos.fault import Fault
-from millrace.chaos.faults import driver, kafka, yarn
+from millrace.chaos.faults import (
+    driver,
+    everything,
+    full,
+    kafka,
+    rate,
+    records,
+    services,
+    storm,
+    stores,
+    yarn,
+)
 
-MODULES = (driver, kafka, yarn)
+MODULES = (driver, kafka, yarn, services, stores, full, records, rate, everything, storm)
 FAULTS: dict[str, type[Fault]] = {each.name: each for module in MODULES for each in module.FAULTS}
+#: Those of `make chaos`; a storm is asked for by its own.
+NAMED = tuple(name for name in FAULTS if name != storm.Storm.name)
 #: Those of `make test`: each hole of a commit once, and the worst of Kafka and YARN.
 CORE = (
     "driver-before-commit",

@@ -1,0 +1,56 @@
+"""Twenty times as many records as the stream is used to."""
+
+from __future__ import annotations
+
+import time
+
+from millrace.chaos.evidence import Witness
+from millrace.chaos.fault import Fault
+from millrace.chaos.triggers import until
+from millrace.chaos.world import World
+from millrace.landing.broker import Broker
+
+FACTOR = 20
+#: Long enough for several batches of landing, short enough to be caught up with in a minute.
+SECONDS = 10
+#: The client may take so long for what it is to send in `SECONDS`; slower is not the fault.
+WITHIN = 1.05
+
+
+class TwentyTimesTheRate(Fault):
+    """A burst; nothing is refused, and the stream catches up with it by itself."""
+
+    name = "twenty-times-the-rate"
+    title = f"{FACTOR} times the rate for {SECONDS} s"
+    needs = (("moved", "rate:"), ("moved", "offsets:"))
+
+    def strike(self, world: World, witness: Witness) -> None:
+        """Send faster until the log has grown by so much; the time to recover is that after it."""
+        topics = [each.topic for each in world.contracts]
+        broker, usual = Broker(world.settings.kafka.address), world.load.rate
+        wanted = round(usual * FACTOR * SECONDS)
+        before = _ends(broker, topics)
+        started = time.monotonic()
+        world.load.rate = usual * FACTOR
+        try:
+            after = until(
+                f"{wanted} records in the log",
+                lambda: end if (end := _ends(broker, topics)) - before >= wanted else None,
+                SECONDS * 6,
+            )
+        finally:
+            world.load.rate = usual
+        seconds = time.monotonic() - started
+        witness.strike()
+        witness.see("moved", "offsets:kafka", str(before), str(after))
+        rate = (after - before) / seconds
+        is_meant = seconds <= SECONDS * WITHIN
+        seen = f"{rate:.0f} records a second for {seconds:.1f} s" if is_meant else None
+        witness.see("moved", "rate:load", f"{usual:.0f} records a second", seen)
+
+
+def _ends(broker: Broker, topics: list[str]) -> int:
+    return sum(sum(each.ends.values()) for each in broker.log_states(topics).values())
+
+
+FAULTS = (TwentyTimesTheRate,)
