@@ -11,8 +11,8 @@ from millrace.chaos.faults import (
     rate,
     records,
     services,
-    storm,
     stores,
+    storm,
     yarn,
 )
 
