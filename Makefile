@@ -84,6 +84,11 @@ generate-data: ## Generate the sample data (no service needed)
 produce: ## Publish a file: DATASET=orders FROM=orders.csv
 	@$(MILLRACE) produce "$(DATASET)" --from "$(FROM)" $(ARGS)
 
+## The proof
+.PHONY: verify
+verify: ## Prove that nothing was lost and nothing doubled: ARGS="--dataset orders"
+	@$(MILLRACE) verify $(ARGS)
+
 ## Pipelines
 .PHONY: run dbt sql shell
 run: ## Run the Airflow pipeline once and follow it

@@ -39,6 +39,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "ledger": ("millrace.cli.produce", "ledger", "show what was sent and acknowledged"),
     "consume": ("millrace.cli.produce", "consume", "print records of a topic"),
     "landing": ("millrace.cli.landing", "landing", "start, stop and watch the landing stream"),
+    "verify": ("millrace.cli.verify", "verify", "prove that nothing was lost and nothing doubled"),
+    "quarantine": ("millrace.cli.quarantine", "quarantine", "the records that landing refused"),
     "check": ("millrace.cli.quality", "check", "check the processed tables against the contracts"),
     "maintain": ("millrace.cli.maintain", "maintain", "compact, expire, clean and age the tables"),
     "run": ("millrace.cli.airflow", "run", "run a DAG (the pipeline) and follow it"),

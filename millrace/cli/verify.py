@@ -1,0 +1,98 @@
+"""`millrace verify`: the proof that nothing was lost and nothing doubled, or the difference."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from millrace.cluster.runtime import collect
+from millrace.settings import Settings, load
+
+#: As in `millrace.verify.run`, which is not imported for `--help`.
+ENGINES = ("pyiceberg", "trino", "spark")
+WAIT_S = 30.0
+TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+
+
+class Engines(click.ParamType[tuple[str, ...]]):
+    """Names of engines, a comma between two."""
+
+    name = "engines"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """The names, each known."""
+        names = value if isinstance(value, tuple) else tuple(str(value).split(","))
+        for name in names:
+            if name not in ENGINES:
+                self.fail(f"{name!r} is none of {', '.join(ENGINES)}", param, ctx)
+        return names
+
+
+@click.command()
+@click.option("--dataset", "datasets", multiple=True, help="Only this one; may be repeated.")
+@click.option(
+    "--since", type=click.DateTime(TIMES), help="Only records of this time (UTC) or later."
+)
+@click.option(
+    "--engines",
+    type=Engines(),
+    default=",".join(ENGINES),
+    show_default=True,
+    help="Whose counts and checksums have to agree.",
+)
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(0),
+    default=WAIT_S,
+    show_default=True,
+    help="Seconds that landing may take for what the topics hold now; 0 judges at once.",
+)
+@click.option("--receipt", type=click.Path(path_type=Path), help="Where the JSON receipt goes.")
+def verify(
+    datasets: tuple[str, ...],
+    since: datetime | None,
+    engines: tuple[str, ...],
+    wait_s: float,
+    receipt: Path | None,
+) -> None:
+    """Prove that every acknowledged record is landed or quarantined once, unchanged.
+
+    Reads the producers' ledger, the topics and the files of the tables, by a path that shares no
+    code with the writer. Exits with 0 where nothing is found, 1 where something is, 2 for wrong
+    usage.
+    """
+    from millrace.verify.run import Sources
+    from millrace.verify.run import verify as judge
+    from millrace.verify.stores import open_catalog
+    from millrace.verify.subject import subjects
+    from millrace.verify.topic import KafkaLog
+
+    settings = load()
+    if since is not None and since.tzinfo is None:
+        since = since.replace(tzinfo=UTC)
+    log = KafkaLog(settings.kafka.address)
+    sources = Sources(open_catalog(settings), log, lambda: collect(settings))
+    chosen = subjects(settings, datasets, since)
+    console = Console(stderr=True)
+    with console.status("") as status:
+        report = judge(chosen, settings, engines, wait_s=wait_s, sources=sources, say=status.update)
+    for line in report.lines():
+        click.echo(line)
+    click.echo(f"receipt: {_write(settings, report.to_json(), receipt)}")
+    sys.exit(0 if report.ok else 1)
+
+
+def _write(settings: Settings, text: str, path: Path | None) -> Path:
+    """Write the receipt where it was asked for, else below the state folder."""
+    now = datetime.now(UTC)
+    path = path or settings.home / "verify" / f"{now:%Y%m%dT%H%M%S.%f}Z.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path

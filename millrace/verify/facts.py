@@ -1,0 +1,160 @@
+"""All that the laws are judged by, of one subject, and the ranges of offsets they are judged in.
+
+The order in which a live stream is looked at is what makes the comparison sound:
+
+1. the ends of the topic, as they are when verification begins;
+2. the raw table until it says that it has landed up to there, or until patience ends: what it says
+   then fixes the ranges that are judged;
+3. the quarantine table, which holds every bad record below those ends, because landing commits it
+   first;
+4. the raw table once more: it holds every replay that the quarantine table tells of;
+5. the ledger: its intents are older than any record in a table.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.expressions import EqualTo
+from pyiceberg.table import Table
+
+from millrace.contracts import Contract
+from millrace.verify.keys import EMPTY, Keys, Ranges, positions_of, within
+from millrace.verify.ledger import LedgerView, TopicLedger
+from millrace.verify.subject import Subject
+from millrace.verify.tables import HELD_COLUMNS, Gatherer, Held, Landed, landed, load, scan
+from millrace.verify.topic import Log, TopicState
+
+POLL_S = 0.5
+#: Retention is applied once a day, to whole days.
+EXPIRY_SLACK = timedelta(days=1)
+MICROS = 1_000_000
+
+
+@dataclass
+class Facts:
+    """One subject as it was found.
+
+    Attributes:
+        log: the topic when verification began.
+        landed: how far the raw table, as it was read, says that it is landed.
+        moved: whether that grew while it was looked at.
+        ranges: partition to (first, after the last) offset that is judged.
+        raw_table, quarantine_table: as they were read.
+        raw, quarantine: their rows of the topic, those outside the ranges included.
+        topic_keys, topic_at: committed records of the topic in the ranges, sorted, and their times.
+        aborted: records of aborted transactions, sorted.
+        high: partition to the end of the log, as it was after the ledger was read.
+    """
+
+    subject: Subject
+    contract: Contract
+    log: TopicState
+    landed: Landed
+    moved: bool
+    ranges: Ranges
+    raw_table: Table
+    quarantine_table: Table
+    quarantine: Held
+    raw: Held = field(default_factory=Held)
+    ledger: TopicLedger = field(default_factory=TopicLedger)
+    began: Mapping[str, datetime | None] = field(default_factory=dict)
+    topic_keys: Keys = field(default_factory=lambda: EMPTY)
+    topic_at: Keys = field(default_factory=lambda: EMPTY)
+    aborted: Keys = field(default_factory=lambda: EMPTY)
+    high: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def expired_before(self) -> int:
+        """Rows older than this may have left the raw table: microseconds since the epoch."""
+        kept = timedelta(days=self.contract.retention_days) - EXPIRY_SLACK
+        return int((datetime.now(UTC) - kept).timestamp() * MICROS)
+
+    def scope(self, held: Held) -> Held:
+        """The rows that are judged."""
+        return held.where(within(held.keys, self.ranges))
+
+    def tell(self, view: LedgerView, high: Mapping[int, int]) -> None:
+        """Add what the ledger says, and the end of the log after that."""
+        self.ledger = view.topic(self.subject.topic)
+        self.began = view.began
+        self.high = high
+
+    @property
+    def kept_ranges(self) -> dict[int, tuple[int, int]]:
+        """The part of the ranges that the topic still has."""
+        return {
+            part: (max(low, self.log.begins.get(part, high)), min(high, self.log.ends.get(part, 0)))
+            for part, (low, high) in self.ranges.items()
+        }
+
+
+def find(subject: Subject, contract: Contract, catalog: Catalog, log: Log, wait_s: float) -> Facts:
+    """Fix the ranges, and read the quarantine; the raw rows are read by whoever passes over them.
+
+    Raises:
+        MillraceError: the topic or a table is not there, or a service does not answer.
+    """
+    state = log.state(subject.topic)
+    table, known, moved = _wait(
+        lambda: load(catalog, subject.raw_table), subject.topic, state, wait_s
+    )
+    quarantine_table = load(catalog, subject.quarantine_table)
+    quarantine = read_quarantine(quarantine_table, subject)
+    table = load(catalog, subject.raw_table)
+    now = landed(table, subject.topic)
+    if not known.is_recorded:
+        known = now = Landed(_ends_of_rows(table, subject, quarantine))
+    starts = _starts(subject, log, state, known)
+    ends = {part: known.ends.get(part, 0) for part in {*state.ends, *known.ends}}
+    ranges = {part: (starts.get(part, 0), end) for part, end in sorted(ends.items())}
+    moved = moved or now.ends != known.ends
+    return Facts(subject, contract, state, now, moved, ranges, table, quarantine_table, quarantine)
+
+
+def _wait(
+    read: Callable[[], Table], topic: str, log: TopicState, wait_s: float
+) -> tuple[Table, Landed, bool]:
+    """The table when it has landed what the log had, or when patience ends."""
+    deadline, first = time.monotonic() + wait_s, None
+    while True:
+        table = read()
+        known = landed(table, topic)
+        first = first or known
+        behind = any(known.ends.get(part, 0) < end for part, end in log.ends.items())
+        if not behind or time.monotonic() > deadline:
+            return table, known, known.ends != first.ends
+        time.sleep(POLL_S)
+
+
+def read_quarantine(table: Table, subject: Subject) -> Held:
+    """The quarantined records of the subject."""
+    gatherer = Gatherer(subject.topic)
+    mine = EqualTo(term="dataset", value=subject.dataset)
+    for batch in scan(table, (*HELD_COLUMNS, "status"), mine):
+        gatherer.add(batch)
+    return gatherer.held()
+
+
+def _ends_of_rows(table: Table, subject: Subject, quarantine: Held) -> dict[int, int]:
+    """One past the greatest offset, where no snapshot says how far the table is landed."""
+    gatherer = Gatherer(subject.topic)
+    for batch in scan(table, HELD_COLUMNS):
+        gatherer.add(batch)
+    ends: dict[int, int] = {}
+    for keys in (gatherer.held().keys, quarantine.keys):
+        for partition, offset in positions_of(keys):
+            ends[partition] = max(ends.get(partition, 0), offset + 1)
+    return ends
+
+
+def _starts(subject: Subject, log: Log, state: TopicState, known: Landed) -> dict[int, int]:
+    """Where judging starts: at 0, or at the first offset that is not before `since`."""
+    if subject.since is None:
+        return {}
+    found = log.since(subject.topic, subject.since)
+    return {part: min(at, known.ends.get(part, at)) for part, at in found.items()}

@@ -1,0 +1,20 @@
+"""Findings about records of a subject, and the remedies that several laws share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from millrace.verify.facts import Facts
+from millrace.verify.keys import EMPTY, Keys, positions_of
+from millrace.verify.report import KEPT_POSITIONS, Finding
+
+STATUS = "bin/millrace landing status"
+LAND = f"{STATUS}  # then bin/millrace landing start"
+LOST = f"{STATUS}  # the log may still have them: bin/millrace landing rebuild"
+
+
+def finding(facts: Facts, law: str, text: str, remedy: str, keys: Keys = EMPTY) -> Finding:
+    """A finding; about records, it says how many there are."""
+    positions = positions_of(np.sort(keys)[:KEPT_POSITIONS])
+    number = f"{len(keys):,} record{'s' * (len(keys) != 1)} " if len(keys) else ""
+    return Finding(law, facts.subject.dataset, number + text, remedy, positions, len(keys))

@@ -1,0 +1,171 @@
+"""Tables as their metadata and files say: how far they are landed, and what rows they hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression
+from pyiceberg.io.pyarrow import ArrowScan, _read_all_delete_files
+from pyiceberg.table import Table
+
+from millrace.verify.errors import SourceAwayError, VerifyError
+from millrace.verify.keys import EMPTY, Keys, Mask, keys_of
+
+#: In the summary of a landing snapshot: topic -> topic id, and partition -> next offset.
+OFFSETS = "millrace.offsets"
+RUN_HEADER = "millrace-run"
+POSITION = ("kafka_partition", "kafka_offset")
+#: Rows of both tables that the laws of delivery and order need.
+HELD_COLUMNS = ("kafka_topic", *POSITION, "kafka_at", "kafka_headers", "value_sha256")
+
+
+@dataclass(frozen=True)
+class Landed:
+    """How far a table says that it has landed a topic.
+
+    Attributes:
+        ends: partition to the next offset.
+        is_recorded: whether a snapshot says so; else nobody does.
+    """
+
+    ends: dict[int, int] = field(default_factory=dict)
+    topic_id: str | None = None
+    is_recorded: bool = False
+
+
+def load(catalog: Catalog, name: str) -> Table:
+    """The table at the catalog's pointer.
+
+    Raises:
+        VerifyError: there is no such table.
+        SourceAwayError: the catalog or its store does not answer.
+    """
+    try:
+        return catalog.load_table(name)
+    except NoSuchTableError:
+        raise VerifyError(f"table {name}", "there is no such table", "bin/millrace apply") from None
+    except OSError as error:
+        raise SourceAwayError(f"table {name}", str(error)) from error
+    except Exception as error:  # Thrift's classes have no common base
+        if "thrift" in type(error).__module__.lower():
+            raise SourceAwayError(f"table {name}", f"the metastore: {error!r}") from error
+        raise
+
+
+def landed(table: Table, topic: str) -> Landed:
+    """What the nearest snapshot that speaks of the topic says."""
+    snapshot = table.current_snapshot()
+    while snapshot is not None:
+        text = snapshot.summary.get(OFFSETS) if snapshot.summary else None
+        entry = json.loads(text).get(topic) if text else None
+        if entry is not None:
+            ends = {int(part): int(end) for part, end in entry["offsets"].items()}
+            return Landed(ends, entry.get("topic_id"), True)
+        parent = snapshot.parent_snapshot_id
+        snapshot = table.snapshot_by_id(parent) if parent is not None else None
+    return Landed()
+
+
+def scan(
+    table: Table, columns: Sequence[str] = ("*",), where: BooleanExpression | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The rows of the table's current snapshot, a file after the other, in bounded batches."""
+    found = table.scan(row_filter=where or AlwaysTrue(), selected_fields=tuple(columns))
+    tasks = sorted(found.plan_files(), key=lambda task: task.file.file_path)
+    reader = ArrowScan(table.metadata, table.io, found.projection(), found.row_filter)
+    deletes = _read_all_delete_files(table.io, tasks)
+    # PyIceberg's public door keeps all batches of a file; this one streams them.
+    for batch in reader._record_batches_from_scan_tasks_and_deletes(tasks, deletes):
+        if batch.num_rows:
+            yield batch
+
+
+@dataclass
+class Held:
+    """The rows of one topic that a table holds, by position.
+
+    Attributes:
+        keys: of each row.
+        at: time in Kafka, microseconds.
+        digests: `value_sha256`.
+        runs: the producer's run that the row's headers name, None for a foreign producer.
+        status: of a quarantined record; empty for a raw table.
+        strangers: rows of other topics.
+    """
+
+    keys: Keys = field(default_factory=lambda: EMPTY)
+    at: Keys = field(default_factory=lambda: EMPTY)
+    digests: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
+    runs: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
+    status: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
+    strangers: int = 0
+
+    def where(self, mask: Mask) -> Held:
+        """The rows of the mask."""
+        chosen = pa.array(mask)
+        return Held(
+            self.keys[mask],
+            self.at[mask],
+            self.digests.filter(chosen),
+            self.runs.filter(chosen),
+            self.status.filter(chosen) if len(self.status) else self.status,
+            self.strangers,
+        )
+
+    def of_status(self, *states: str) -> Keys:
+        """The keys of the quarantined records in one of the states, sorted."""
+        chosen = pc.is_in(self.status, value_set=pa.array(states, pa.string()))
+        return np.sort(self.keys[chosen.to_numpy(zero_copy_only=False)])
+
+
+class Gatherer:
+    """Collects what is held of a topic, batch by batch."""
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+        self._keys: list[Keys] = []
+        self._at: list[Keys] = []
+        self._texts: dict[str, list[pa.Array]] = {"digests": [], "runs": [], "status": []}
+        self._strangers = 0
+
+    def add(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Take a batch; returns its rows of the topic."""
+        mine = batch.filter(pc.equal(batch["kafka_topic"], self._topic))
+        self._strangers += batch.num_rows - mine.num_rows
+        if not mine.num_rows:
+            return mine
+        self._keys.append(keys_of(mine["kafka_partition"], mine["kafka_offset"]))
+        at = mine["kafka_at"].cast(pa.int64()).fill_null(0)
+        self._at.append(at.to_numpy(zero_copy_only=False))
+        self._texts["digests"].append(mine["value_sha256"].cast(pa.string()))
+        self._texts["runs"].append(runs_of(mine["kafka_headers"]))
+        if "status" in mine.schema.names:
+            self._texts["status"].append(mine["status"].cast(pa.string()))
+        return mine
+
+    def held(self) -> Held:
+        """All that was taken."""
+        if not self._keys:
+            return Held(strangers=self._strangers)
+        texts = {name: pa.concat_arrays(each) for name, each in self._texts.items() if each}
+        keys, at = np.concatenate(self._keys), np.concatenate(self._at)
+        return Held(keys, at, **texts, strangers=self._strangers)
+
+
+def runs_of(headers: pa.Array) -> pa.Array:
+    """The producer's run that each row's headers name, dictionary-encoded; null where none."""
+    entries = pc.list_flatten(headers)
+    parents = pc.list_parent_indices(headers)
+    chosen = pc.equal(pc.struct_field(entries, "key"), RUN_HEADER)
+    values = pc.struct_field(entries, "value").filter(chosen).cast(pa.binary())
+    found = np.full(len(headers), -1, np.int64)
+    found[parents.filter(chosen).to_numpy(zero_copy_only=False)] = np.arange(len(values))
+    names = pc.cast(values, pa.string(), safe=False)
+    return names.take(pa.array(found, mask=found < 0))
