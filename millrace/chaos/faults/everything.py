@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from typing import TYPE_CHECKING
 
 from millrace.chaos.evidence import Witness
 from millrace.chaos.fault import Fault
@@ -10,10 +11,12 @@ from millrace.chaos.processes import ProcessId, identify
 from millrace.chaos.proxy import Moment
 from millrace.chaos.thrift_calls import ALTER
 from millrace.chaos.triggers import NotSeenError, until
-from millrace.chaos.world import World
 from millrace.cluster import lifecycle
 from millrace.cluster.strays import members
 from millrace.cluster.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from millrace.chaos.world import World
 
 UP_S = 300.0
 #: What a kill overtakes (a fork of a shell) is killed in the next round.

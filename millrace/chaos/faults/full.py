@@ -9,6 +9,7 @@ import subprocess
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from millrace.chaos.evidence import Witness
 from millrace.chaos.fault import Fault
@@ -16,9 +17,11 @@ from millrace.chaos.faults.hdfs_admin import HdfsAdmin
 from millrace.chaos.faults.held_file import folder_of, of_tier
 from millrace.chaos.faults.small_disk import on_small_disk
 from millrace.chaos.triggers import until
-from millrace.chaos.world import World
 from millrace.environment import cluster_environment
 from millrace_producers.ledger import read_run
+
+if TYPE_CHECKING:
+    from millrace.chaos.world import World
 
 #: A ledger of this size ends within the records below: a line has 140 bytes.
 LEDGER_KIB = 96

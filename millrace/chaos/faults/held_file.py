@@ -10,11 +10,14 @@ import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from millrace.chaos.gate import Gate, Hold
 from millrace.chaos.triggers import MOMENT_S, NotSeenError
-from millrace.chaos.world import World
 from millrace.contracts import Contract
+
+if TYPE_CHECKING:
+    from millrace.chaos.world import World
 
 #: The head of such a request has 400 to 1,000 bytes, the smallest file of one row 5,000.
 HELD_AFTER_BYTES = 2_500

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from millrace.chaos.evidence import Witness
 from millrace.chaos.fault import Fault
 from millrace.chaos.triggers import until
-from millrace.chaos.world import World
 from millrace.landing.broker import Broker
+
+if TYPE_CHECKING:
+    from millrace.chaos.world import World
 
 FACTOR = 20
 #: Long enough for several batches of landing, short enough to be caught up with in a minute.

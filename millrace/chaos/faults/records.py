@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from pyiceberg.expressions import In
@@ -15,7 +16,6 @@ from millrace.chaos.fault import Fault
 from millrace.chaos.faults import odd_records
 from millrace.chaos.faults.held_file import of_tier
 from millrace.chaos.triggers import until
-from millrace.chaos.world import World
 from millrace.contracts import Contract
 from millrace.contracts.names import QUARANTINE_TABLE
 from millrace_producers import client
@@ -23,6 +23,9 @@ from millrace_producers.encoding import Encoder, Record
 from millrace_producers.ledger import Ledger
 from millrace_producers.publisher import Outgoing, Publisher
 from millrace_producers.sample.publish import connect
+
+if TYPE_CHECKING:
+    from millrace.chaos.world import World
 
 RECORDS = 200
 OF_EACH_CLASS = 25

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from millrace.chaos.evidence import Witness
 from millrace.chaos.fault import Fault
 from millrace.chaos.faults.held_file import held_data_file, of_tier
-from millrace.chaos.processes import Container
+from millrace.chaos.processes import Container, ProcessId
 from millrace.chaos.proxy import Moment
 from millrace.chaos.thrift_calls import ALTER, Call
 from millrace.chaos.triggers import until
-from millrace.chaos.world import World
+
+if TYPE_CHECKING:
+    from millrace.chaos.world import World
 
 
 class MetastoreKilledBeforeCommit(Fault):
@@ -114,6 +118,51 @@ class ExecutorsKilledWhileWriting(Fault):
         witness.see("unmoved", "process:driver", self._driver.id, world.landing.driver().id)
 
 
+class NodeManagerAndExecutorsKilled(Fault):
+    """The node goes down with the executors; the driver stays and gets others from the next one."""
+
+    name = "nodemanager-and-executors-killed"
+    title = "NodeManager and executors killed at once"
+    needs = (
+        ("ended", "process:nodemanager"),
+        ("ended", "process:executor"),
+        ("replaced", "process:nodemanager"),
+        ("replaced", "process:executor"),
+        ("unmoved", "process:driver"),
+    )
+
+    def __init__(self) -> None:
+        self._node: ProcessId | None = None
+        self._driver: Container | None = None
+        self._executor: Container | None = None
+
+    def strike(self, world: World, witness: Witness) -> None:
+        """Kill them while a commit is on its way."""
+        self._driver = world.landing.driver()
+        executors = until("the executors", world.landing.executors)
+        self._executor = executors[0]
+        with world.proxy.snare(ALTER, None, Moment.BEFORE) as snare:
+            snare.wait()
+            witness.strike()
+            self._node = node = world.services.kill("nodemanager")
+            for each in executors:
+                each.kill()
+            until("the end of the executors", lambda: not any(c.is_alive for c in executors), 30.0)
+            until("the end of the NodeManager", lambda: not node.is_alive, 30.0)
+        witness.see("ended", "process:nodemanager", str(node), None)
+        for each in executors:
+            witness.see("ended", "process:executor", str(each), None)
+
+    def afterwards(self, world: World, witness: Witness) -> None:
+        """Others have taken their places."""
+        assert self._driver
+        other = world.services.wait_healthy("nodemanager", self._node)
+        witness.see("replaced", "process:nodemanager", str(self._node), str(other))
+        others = until("the executors", world.landing.executors)
+        witness.see("replaced", "process:executor", str(self._executor), str(others[0]))
+        witness.see("unmoved", "process:driver", self._driver.id, world.landing.driver().id)
+
+
 def _see_held(world: World, witness: Witness, call: Call) -> None:
     """The commit is planned and its files are there; the metastore has not heard of it."""
     planned = world.lake.planned(call)
@@ -128,4 +177,5 @@ FAULTS = (
     MetastoreKilledAfterCommit,
     PostgresKilledInCommit,
     ExecutorsKilledWhileWriting,
+    NodeManagerAndExecutorsKilled,
 )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from millrace.chaos.evidence import Witness
 from millrace.chaos.fault import Fault
 from millrace.chaos.faults.hdfs_admin import HdfsAdmin
 from millrace.chaos.faults.held_file import folder_of, held_data_file, of_tier
 from millrace.chaos.triggers import until
-from millrace.chaos.world import World
+
+if TYPE_CHECKING:
+    from millrace.chaos.world import World
 
 
 class DataNodeKilled(Fault):

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from millrace.chaos.evidence import Witness
 from millrace.chaos.fault import Fault
@@ -22,10 +22,12 @@ from millrace.chaos.processes import Container
 from millrace.chaos.proxy import Moment, Snare
 from millrace.chaos.thrift_calls import ALTER
 from millrace.chaos.triggers import NotSeenError, until
-from millrace.chaos.world import World
 from millrace.errors import MillraceError
 from millrace_producers.encoding import Encoder
 from millrace_producers.sample.publish import connect
+
+if TYPE_CHECKING:
+    from millrace.chaos.world import World
 
 #: Seeds that failed once. Each has its reason beside it.
 KEPT_SEEDS: tuple[int, ...] = ()
