@@ -85,9 +85,12 @@ produce: ## Publish a file: DATASET=orders FROM=orders.csv
 	@$(MILLRACE) produce "$(DATASET)" --from "$(FROM)" $(ARGS)
 
 ## The proof
-.PHONY: verify
+.PHONY: verify sabotage
 verify: ## Prove that nothing was lost and nothing doubled: ARGS="--dataset orders"
 	@$(MILLRACE) verify $(ARGS)
+
+sabotage: ## Damage a copy of a dataset in twelve ways: the verifier has to see each
+	@$(MILLRACE) sabotage $(if $(DATASET),--dataset "$(DATASET)") $(ARGS)
 
 ## Pipelines
 .PHONY: run dbt sql shell

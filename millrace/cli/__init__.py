@@ -47,6 +47,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "dbt": ("millrace.cli.dbt", "dbt", "run dbt on the marts: build, test, show, ..."),
     "sql": ("millrace.cli.sql", "sql", "query Trino, or start a session"),
     "demo": ("millrace.cli.demo", "demo", "the whole chain once, with the count"),
+    "sabotage": ("millrace.cli.sabotage", "sabotage", "damage a copy: is it seen each time?"),
     "chaos": ("millrace.cli.chaos", "chaos", "make faults, and prove that nothing was lost"),
     "test": ("millrace.cli.testing", "run_tests", "run the project's own tests"),
     "clean": ("millrace.cli.testing", "clean", "remove temporary files"),

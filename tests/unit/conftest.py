@@ -27,6 +27,7 @@ class Metastore:
 
     def __init__(self) -> None:
         self.tables: dict[tuple[str, str], Any] = {}
+        self.databases: set[str] = set()
         self.locks: list[SimpleNamespace] = []
         self.fail: Callable[[str], None] = lambda moment: None
         self._ids = itertools.count(1)
@@ -37,10 +38,26 @@ class Metastore:
         except KeyError:
             raise NoSuchObjectException(message=tbl_name) from None
 
+    def create_database(self, database: Any) -> None:
+        self.databases.add(database.name)
+
+    def drop_database(self, name: str, deleteData: bool, cascade: bool) -> None:  # noqa: N803
+        if name not in self.databases:
+            raise NoSuchObjectException(message=name)
+        self.databases.remove(name)
+
+    def get_all_tables(self, db_name: str) -> list[str]:
+        return [table for database, table in self.tables if database == db_name]
+
+    def get_table_objects_by_name(self, dbname: str, tbl_names: list[str]) -> list[Any]:
+        return [self.get_table(dbname, name) for name in tbl_names]
+
     def create_table(self, table: Any) -> None:
         self.tables[table.dbName, table.tableName] = copy.deepcopy(table)
 
     def drop_table(self, dbname: str, name: str, deleteData: bool) -> None:  # noqa: N803
+        if (dbname, name) not in self.tables:
+            raise NoSuchObjectException(message=name)
         del self.tables[dbname, name]
 
     def alter_table_with_environment_context(
@@ -83,6 +100,10 @@ class Metastore:
 
 
 CALLS = (
+    "create_database",
+    "drop_database",
+    "get_all_tables",
+    "get_table_objects_by_name",
     "get_table",
     "create_table",
     "drop_table",

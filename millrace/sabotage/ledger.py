@@ -1,0 +1,64 @@
+"""A copy of the producers' ledger, of one dataset, byte for byte what its runs wrote."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from millrace_producers.ledger import Entry, read_ledger
+
+#: How a run is named: the time it began, its process, a word.
+RUN = "%Y%m%dT%H%M%S.%fZ-0-planted"
+
+
+def copy_ledger(source: Path, target: Path, dataset: str) -> None:
+    """Copy the lines of the dataset's records, run by run; a torn last line stays torn."""
+    target.mkdir(parents=True, exist_ok=True)
+    mark = f'"dataset":{json.dumps(dataset)}'.encode()
+    for file in sorted(source.glob("*.jsonl")):
+        numbers: set[int] = set()
+        kept: list[bytes] = []
+        with file.open("rb") as stream:
+            for line in stream:
+                if not line.endswith(b"\n"):
+                    kept.append(line)
+                    break
+                entry = json.loads(line)
+                if "i" in entry and mark in line:
+                    numbers.add(entry["i"])
+                    kept.append(line)
+                elif entry.get("o") in numbers:
+                    kept.append(line)
+        if numbers:
+            (target / file.name).write_bytes(b"".join(kept))
+
+
+def plant_refused(ledger: Path, dataset: str, topic: str, sha256: str) -> str:
+    """Add the run of a producer whose one record the broker refused. Returns the run's name."""
+    run = datetime.now(UTC).strftime(RUN)
+    intent = {"i": 0, "dataset": dataset, "topic": topic, "sha256": sha256}
+    outcome = {"o": 0, "s": "refused", "why": "planted by sabotage"}
+    lines = (json.dumps(line, separators=(",", ":")) + "\n" for line in (intent, outcome))
+    (ledger / f"{run}.jsonl").write_text("".join(lines))
+    return run
+
+
+def empty_ledger(ledger: Path) -> None:
+    """Cut every run to nothing."""
+    for file in ledger.glob("*.jsonl"):
+        file.write_bytes(b"")
+
+
+def acknowledged(ledger: Path) -> dict[tuple[int, int], str | None]:
+    """Position to digest of every acknowledged record; of a topic made anew, the later one's."""
+    return {
+        _position(entry): entry.sha256
+        for entry in read_ledger(ledger)
+        if entry.state == "acknowledged"
+    }
+
+
+def _position(entry: Entry) -> tuple[int, int]:
+    assert entry.partition is not None and entry.offset is not None  # noqa: PT018
+    return entry.partition, entry.offset

@@ -1,0 +1,199 @@
+"""One dataset on a store of its own: 60 records in two partitions, some of them quarantined."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyiceberg.table import Table
+from pyiceberg.types import IntegerType
+
+from millrace.contracts.iceberg_schema import (
+    quarantine_partitioning,
+    quarantine_schema,
+    raw_partitioning,
+)
+from millrace.contracts.model import Contract, Field
+from millrace.contracts.names import QUARANTINE_TABLE
+from millrace.lake import LakeCatalog
+from millrace.lake.commit import commit_append
+from millrace.lake.offsets import SUMMARY_KEY, TopicOffsets, dump
+from millrace.landing.writer import TableWriter
+from millrace.sabotage.grounds import Grounds
+from millrace.sabotage.scene import Scene
+from millrace.verify.keys import Ranges
+from millrace.verify.run import Sources
+from millrace.verify.topic import RECORDS, TopicState
+from millrace_producers.ledger import Intent, Ledger
+
+CONTRACT = Contract(
+    "visits",
+    "visits",
+    "1",
+    "",
+    "",
+    (
+        Field("page", "string", required=True),
+        Field("seconds", "int"),
+        Field("late_column", "int"),
+    ),
+    format="json",
+)
+PARTITIONS, OFFSETS = (0, 1), range(30)
+#: Landed by the first of two commits; the second one lands the rest.
+FIRST_COMMIT = 20
+TOPIC_ID = "t"
+BEGAN = datetime.now(UTC) - timedelta(hours=1)
+
+
+def is_bad(offset: int) -> bool:
+    """Whether the record lacks its page."""
+    return offset % 7 == 3
+
+
+def record(partition: int, offset: int) -> dict[str, Any]:
+    own: dict[str, Any] = {"page": f"page {partition} {offset}", "seconds": offset % 5}
+    if is_bad(offset):
+        del own["page"]
+    return own
+
+
+class Dataset:
+    """The tables and the ledger.
+
+    Attributes:
+        records: position to the bytes of every record of the topic.
+    """
+
+    def __init__(self, catalog: LakeCatalog, folder: Path) -> None:
+        self.catalog, self.folder, self.ledger = catalog, folder, folder / "ledger"
+        self.records = {
+            (partition, offset): json.dumps(record(partition, offset)).encode()
+            for partition in PARTITIONS
+            for offset in OFFSETS
+        }
+        ledger = Ledger(self.ledger)
+        self.run = ledger.run_id
+        self._make_tables()
+        digests = [hashlib.sha256(value).hexdigest() for value in self.records.values()]
+        numbers = ledger.intend([Intent("visits", "visits", each) for each in digests])
+        for number, position in zip(numbers, self.records, strict=True):
+            ledger.acknowledge(number, *position)
+        ledger.close()
+        other = Ledger(self.ledger)
+        (number,) = other.intend([Intent("others", "others", "00")])
+        other.acknowledge(number, 0, 0)
+        other.close()
+        self.land(range(FIRST_COMMIT))
+        self.land(range(FIRST_COMMIT, OFFSETS.stop))
+
+    def _make_tables(self) -> None:
+        """The raw table has grown once, so its field ids are not those of a new table."""
+        old = Contract(**{**CONTRACT.__dict__, "fields": CONTRACT.fields[:2]}).iceberg_schema()
+        for name, schema, spec in (
+            ("raw.visits", old, raw_partitioning(old)),
+            (
+                QUARANTINE_TABLE,
+                quarantine_schema(),
+                quarantine_partitioning(quarantine_schema()),
+            ),
+        ):
+            location = f"file://{self.folder}/user/{name}"
+            self.catalog.create_table(name, schema, location=location, partition_spec=spec)
+        with self.table().update_schema() as update:
+            update.add_column("late_column", IntegerType())
+            update.move_before("late_column", "kafka_topic")
+
+    def table(self, name: str = "raw.visits") -> Table:
+        return self.catalog.load_table(name)
+
+    def land(self, offsets: range) -> None:
+        """Two commits, as landing makes them: the bad records, then the good ones."""
+        good = [(p, o) for p in PARTITIONS for o in offsets if not is_bad(o)]
+        bad = [(p, o) for p in PARTITIONS for o in offsets if is_bad(o)]
+        summary = {
+            SUMMARY_KEY: dump(
+                {"visits": TopicOffsets(dict.fromkeys(PARTITIONS, offsets.stop), TOPIC_ID)}
+            )
+        }
+        for name, positions in ((QUARANTINE_TABLE, bad), ("raw.visits", good)):
+            table = self.table(name)
+            writer = TableWriter(name, table.metadata, table.io)
+            rows = [self.row(name, *position) for position in positions]
+            writer.write(pa.Table.from_pylist(rows, writer.arrow_schema))
+            files = [file.data_file() for file in writer.close()]
+            commit_append(self.catalog, table, files, summary, table.metadata.current_snapshot_id)
+
+    def row(self, name: str, partition: int, offset: int) -> dict[str, Any]:
+        value = self.records[partition, offset]
+        row = {
+            "kafka_topic": "visits",
+            "kafka_partition": partition,
+            "kafka_offset": offset,
+            "kafka_at": BEGAN + timedelta(seconds=offset),
+            "kafka_headers": [{"key": "millrace-run", "value": self.run.encode()}],
+            "value_sha256": hashlib.sha256(value).hexdigest(),
+            "value": value,
+        }
+        if name == QUARANTINE_TABLE:
+            own = {"dataset": "visits", "reason": "missing_field", "status": "open"}
+        else:
+            own = {**record(partition, offset), "is_tombstone": False}
+        return {**row, **own}
+
+
+class MemoryLog:
+    """The dataset's topic, as the verifier reads it."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    def state(self, topic: str) -> TopicState:
+        ends = dict.fromkeys(PARTITIONS, OFFSETS.stop)
+        return TopicState(dict.fromkeys(PARTITIONS, 0), ends, ends, TOPIC_ID)
+
+    def since(self, topic: str, when: datetime) -> dict[int, int]:
+        return dict.fromkeys(PARTITIONS, 0)
+
+    def records(
+        self, topic: str, ranges: Ranges, *, committed: bool = True
+    ) -> Iterator[pa.RecordBatch]:
+        rows = [
+            {**self.dataset.row(QUARANTINE_TABLE, partition, offset), "kafka_key": None}
+            for partition, offset in self.dataset.records
+            if ranges.get(partition, (0, 0))[0] <= offset < ranges.get(partition, (0, 0))[1]
+        ]
+        yield pa.RecordBatch.from_pylist(rows, RECORDS)
+
+
+@pytest.fixture
+def sources(dataset: Dataset) -> Sources:
+    """Where the verifier reads the dataset."""
+    return Sources(dataset.catalog, MemoryLog(dataset))
+
+
+@pytest.fixture
+def dataset(lake_catalog: LakeCatalog, tmp_path: Path) -> Dataset:
+    return Dataset(lake_catalog, tmp_path)
+
+
+@pytest.fixture
+def grounds(lake_catalog: LakeCatalog, tmp_path: Path) -> Grounds:
+    folder = f"file://{tmp_path}/copies"
+    folders = {"hdfs": f"{folder}/hdfs", "s3": f"{folder}/s3"}
+    return Grounds(lake_catalog, tmp_path / "scratch", folders)
+
+
+@pytest.fixture
+def scene(dataset: Dataset, grounds: Grounds) -> Scene:
+    """An undamaged copy."""
+    grounds.prepare()
+    scene = Scene(grounds, CONTRACT, seed=1)
+    scene.copy(dataset.ledger)
+    return scene
