@@ -79,12 +79,12 @@ class Decoder:
         if self._subject not in schema.subjects:
             others = ", ".join(sorted(schema.subjects)) or "no subject"
             cause = f"schema {schema_id} belongs to {others}, not to {self._subject}"
-            raise Rejected(Reason.UNKNOWN_SCHEMA, cause, schema_id=schema_id)
+            raise Rejected(Reason.SCHEMA_MISMATCH, cause, schema_id=schema_id)
         try:
             return parse_schema(_plain(schema.definition))
         except Exception as error:  # a subject that holds no Avro
             cause = f"schema {schema_id} is no Avro schema: {error}"
-            raise Rejected(Reason.UNKNOWN_SCHEMA, cause, schema_id=schema_id) from error
+            raise Rejected(Reason.SCHEMA_MISMATCH, cause, schema_id=schema_id) from error
 
     def _json(self, value: bytes) -> Decoded:
         """Decode a JSON record, framed or not.

@@ -14,7 +14,9 @@ class Reason(StrEnum):
     NOT_FRAMED = "not_framed"
     """An Avro record without the registry's magic byte and schema id."""
     UNKNOWN_SCHEMA = "unknown_schema"
-    """The schema id is not in the registry, or belongs to another subject."""
+    """The schema id is not in the registry."""
+    SCHEMA_MISMATCH = "schema_mismatch"
+    """The schema is in the registry, but is another subject's, or none of the record's format."""
     UNDECODABLE = "undecodable"
     """The bytes are not what their schema or format says."""
     MISSING_FIELD = "missing_field"
@@ -29,6 +31,8 @@ class Reason(StrEnum):
     """A string does not match its pattern."""
     TOO_LARGE = "too_large"
     """The record is larger than landing takes."""
+    BROKEN_RULE = "broken_rule"
+    """The fields are good one by one, but break a rule of the contract between them."""
 
 
 class Rejected(Exception):  # noqa: N818 - a verdict on a record, not an error of the program

@@ -81,9 +81,14 @@ def test_bytes_without_the_registrys_header_are_not_framed(value: bytes) -> None
     assert reason(value) == "not_framed"
 
 
-@pytest.mark.parametrize("schema_id", [99, 3, 4, 0, -1])
-def test_an_id_that_is_unknown_or_of_another_subject_is_an_unknown_schema(schema_id: int) -> None:
+@pytest.mark.parametrize("schema_id", [99, 0, -1])
+def test_an_id_that_is_not_in_the_registry_is_an_unknown_schema(schema_id: int) -> None:
     assert reason(framed(schema_id, GOOD)) == "unknown_schema"
+
+
+@pytest.mark.parametrize("schema_id", [3, 4])
+def test_a_schema_of_another_subject_or_format_is_a_mismatch(schema_id: int) -> None:
+    assert reason(framed(schema_id, GOOD)) == "schema_mismatch"
 
 
 @pytest.mark.parametrize("end", [-1, -5])
