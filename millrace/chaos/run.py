@@ -12,6 +12,7 @@ from millrace.chaos.fault import Fault
 from millrace.chaos.faults import FAULTS
 from millrace.chaos.judge import judge
 from millrace.chaos.report import FaultRun, lines, write
+from millrace.chaos.traces import contradictions
 from millrace.chaos.world import World
 from millrace.errors import MillraceError
 
@@ -74,6 +75,7 @@ def _judged(world: World, run: FaultRun) -> FaultRun:
     """The run with the verdict of the laws."""
     try:
         world.come_to_rest()
+        contradicted = contradictions(run, world.lake.has_snapshot)
         verdict = judge(world.settings, world.contracts)
     except Exception as error:  # a lake that can not be read is a finding
         return replace(run, findings=(*run.findings, _said(error)))
@@ -83,7 +85,7 @@ def _judged(world: World, run: FaultRun) -> FaultRun:
         run,
         lost=verdict.lost,
         doubled=verdict.doubled,
-        findings=(*run.findings, *verdict.findings),
+        findings=(*run.findings, *contradicted, *verdict.findings),
     )
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from millrace.chaos.evidence import Evidence, Observation
 from millrace.chaos.processes import Container, containers, identify
+from millrace.chaos.report import FaultRun
+from millrace.chaos.traces import contradictions
 from millrace.chaos.triggers import until
 
 APPLICATION = "application_1700000000000_0003"
@@ -68,3 +72,30 @@ def test_a_pid_that_is_used_again_is_another_process(running: list[Container]) -
     assert not earlier.is_alive
     earlier.kill()
     assert process.is_alive
+
+
+def test_a_report_of_the_end_of_a_process_that_runs_is_contradicted(
+    running: list[Container],
+) -> None:
+    _, driver = running
+    told = Observation("ended", "process:driver", str(driver), None, 1.0)
+    run = FaultRun("driver-before-commit", 0.0, 2.0, Evidence((told,)))
+    assert len(contradictions(run, nothing)) == len(driver.processes)
+    driver.kill()
+    until("its end", lambda: not driver.is_alive, WAIT_S)
+    assert contradictions(run, nothing) == []
+    nobody = replace(run, evidence=Evidence((replace(told, before="the driver"),)))
+    assert contradictions(nobody, nothing)[0].startswith("it names no process")
+
+
+def test_a_commit_that_is_there_after_all_is_contradicted() -> None:
+    told = Observation("absent", "commit:raw.orders", "77", None, 1.0)
+    run = FaultRun("driver-before-commit", 0.0, 2.0, Evidence((told,)))
+    assert contradictions(run, nothing) == []
+    has = {("raw.orders", 77)}
+    assert contradictions(run, lambda table, snapshot: (table, snapshot) in has)
+
+
+def nothing(table: str, snapshot: int) -> bool:
+    """A lake without that snapshot."""
+    return False
