@@ -8,6 +8,7 @@ from millrace.chaos.faults import (
     everything,
     full,
     kafka,
+    maintenance,
     rate,
     records,
     services,
@@ -16,7 +17,19 @@ from millrace.chaos.faults import (
     yarn,
 )
 
-MODULES = (driver, kafka, yarn, services, stores, full, records, rate, everything, storm)
+MODULES = (
+    driver,
+    kafka,
+    yarn,
+    services,
+    stores,
+    full,
+    records,
+    rate,
+    maintenance,
+    everything,
+    storm,
+)
 FAULTS: dict[str, type[Fault]] = {each.name: each for module in MODULES for each in module.FAULTS}
 #: Those of `make chaos`; a storm is asked for by its own.
 NAMED = tuple(name for name in FAULTS if name != storm.Storm.name)
