@@ -12,6 +12,15 @@ class HdfsUnreachableError(TransientError):
         super().__init__(f"HDFS at {url}", cause, "make status")
 
 
+class HdfsFullError(TransientError):
+    """HDFS has no room for a file: a quota, or full disks. There may be room again."""
+
+    def __init__(self, path: str, cause: str) -> None:
+        super().__init__(
+            path, f"HDFS has no room for it: {cause}", "df -h && bin/millrace maintain"
+        )
+
+
 class MetastoreUnreachableError(TransientError):
     """The metastore does not answer, or the connection broke: what was asked may be done."""
 

@@ -7,6 +7,7 @@ catalog and enters no table.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -17,7 +18,7 @@ from pyiceberg.io.fsspec import FsspecFileIO
 from pyiceberg.typedef import Properties
 from requests.adapters import HTTPAdapter
 
-from millrace.lake.errors import HdfsUnreachableError
+from millrace.lake.errors import HdfsFullError, HdfsUnreachableError
 
 HDFS_URL = "millrace.hdfs.url"
 HDFS_USER = "millrace.hdfs.user"
@@ -29,6 +30,11 @@ HDFS_NAME = "hdfs://millrace"
 #: a frozen one must not hold a commit for ever.
 TIMEOUT_S = (5.0, 60.0)
 HTTP_ERROR = 400
+#: A quota, a full disk, or DataNodes that run and none of which takes a block.
+FULL = re.compile(
+    r"QuotaExceededException|No space left on device"
+    r"|could only be written to 0 of the \d+ minReplication nodes\. There are [1-9]"
+)
 STARTING = ("startup mode", "safe mode", "StandbyException")
 OCTETS = {"content-type": "application/octet-stream"}
 
@@ -113,8 +119,17 @@ class _HdfsFile(WebHDFile):  # type: ignore[misc]
 
 
 def _refuse_errors(answer: Any, request: str) -> None:
-    if answer.status_code >= HTTP_ERROR:
-        raise OSError(f"{request}: {answer.status_code} {answer.text[:500]}")
+    """Raise what an answer says no with.
+
+    Raises:
+        HdfsFullError: there is no room.
+        OSError: anything else.
+    """
+    if answer.status_code < HTTP_ERROR:
+        return
+    if FULL.search(answer.text):
+        raise HdfsFullError(request, answer.text[:500])
+    raise OSError(f"{request}: {answer.status_code} {answer.text[:500]}")
 
 
 class LakeWebHdfs(WebHDFS):  # type: ignore[misc]
