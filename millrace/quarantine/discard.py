@@ -23,7 +23,7 @@ from millrace.quarantine.records import (
     load_raw,
     read,
 )
-from millrace.quarantine.return_to_raw import find_in_raw
+from millrace.quarantine.search import find_in_raw
 
 
 def discard(

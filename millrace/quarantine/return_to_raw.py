@@ -11,13 +11,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
-from pyiceberg.expressions import And, EqualTo, GreaterThanOrEqual, In, LessThanOrEqual
 from pyiceberg.table import Table
 
 from millrace.contracts.model import Contract
@@ -30,6 +28,7 @@ from millrace.landing.sift import RECORD_SCHEMA, Landing, LandingJob
 from millrace.landing.writer import WrittenFile, without_history
 from millrace.quarantine.errors import BusyError
 from millrace.quarantine.records import Key, Position, QuarantinedRecord, load_raw
+from millrace.quarantine.search import find_in_raw
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +36,6 @@ REPLAYED_KEY = "millrace.replayed"
 #: Landing commits every two seconds at most; looking and committing take about one.
 PATIENCE_S = 120.0
 PAUSE_S = 0.1
-#: So many offsets are looked for by name, which reads the fewest files; more by their range.
-NAMED = 200
 
 
 @dataclass(frozen=True)
@@ -222,34 +219,3 @@ def _look(table: Table, candidates: Sequence[Candidate]) -> tuple[Outcome, list[
         else:
             missing.append(each)
     return outcome, missing
-
-
-def find_in_raw(
-    table: Table, positions: Sequence[Position]
-) -> Mapping[Position, Mapping[datetime, str | None]]:
-    """Those of the positions that the raw table has: time in Kafka to SHA-256 of the bytes."""
-    if not positions or table.current_snapshot() is None:
-        return {}
-    wanted = set(positions)
-    offsets = {each.offset for each in positions}
-    by_offset = (
-        In(term="kafka_offset", literals=offsets)
-        if len(offsets) <= NAMED
-        else And(
-            GreaterThanOrEqual(term="kafka_offset", value=min(offsets)),
-            LessThanOrEqual(term="kafka_offset", value=max(offsets)),
-        )
-    )
-    topics = {each.topic for each in positions}
-    found: dict[Position, dict[datetime, str | None]] = {}
-    for topic in topics:
-        columns = ("kafka_topic", "kafka_partition", "kafka_offset", "kafka_at", "value_sha256")
-        scan = table.scan(
-            And(EqualTo(term="kafka_topic", value=topic), by_offset), selected_fields=columns
-        )
-        for batch in scan.to_arrow_batch_reader():
-            for *place, at, sha in zip(*(batch[name].to_pylist() for name in columns), strict=True):
-                position = Position(*place)
-                if position in wanted:
-                    found.setdefault(position, {})[at] = sha
-    return found

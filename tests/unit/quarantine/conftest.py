@@ -166,3 +166,10 @@ def landed(bed: Bed) -> Bed:
     bed.land(5)
     bed.land(10)
     return bed
+
+
+@pytest.fixture
+def corrected(landed: Bed) -> Bed:
+    """The contract is corrected: 0, 3 and 9 are good now, 6 never will be."""
+    landed.correct()
+    return landed
