@@ -6,6 +6,7 @@ import time
 
 import click
 
+from millrace.cluster.runtime import collect
 from millrace.contracts import Contract, find, load_contracts
 from millrace.errors import MillraceError
 from millrace.settings import load
@@ -35,6 +36,7 @@ def sabotage(dataset: str | None, only: tuple[str, ...], seed: int) -> None:
                 f"damage {name}", f"there are {', '.join(sorted(names))}", "make sabotage"
             )
     chosen = [damage for damage in DAMAGES if not only or damage.name in only]
+    collect(load())  # what producers in containers wrote
     contract = _contract(dataset)
     began = time.monotonic()
     outcomes = run(load(), contract, chosen, seed, click.echo)

@@ -83,8 +83,9 @@ def sabotage(
     with alone(settings.home):
         try:
             grounds.prepare()
-            scene = Scene(grounds, contract, seed)
+            say(f"copying {contract.raw_table}, its quarantined records and its ledger")
             began = time.monotonic()
+            scene = Scene(grounds, contract, seed)
             scene.copy(settings.ledger)
             say(f"copied {_size(scene)} ({time.monotonic() - began:.1f} s)")
             began = time.monotonic()

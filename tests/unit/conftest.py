@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -115,28 +116,49 @@ CALLS = (
 )
 
 
-@pytest.fixture
-def metastore(monkeypatch: pytest.MonkeyPatch) -> Metastore:
-    """A metastore that every `LakeCatalog` of the test talks to."""
+@contextmanager
+def in_memory() -> Iterator[Metastore]:
+    """A metastore that every `LakeCatalog` talks to meanwhile."""
     metastore = Metastore()
-    for name in CALLS:
-        call = getattr(metastore, name)
-
-        def forward(_client: Any, *given: Any, _call: Any = call, **named: Any) -> Any:
-            return _call(*given, **named)
-
-        monkeypatch.setattr(Client, name, forward)
     closed = SimpleNamespace(open=lambda: None, close=lambda: None)
-    monkeypatch.setattr(_SwapConnection, "_init_thrift_transport", lambda _: closed)
-    return metastore
+    with pytest.MonkeyPatch.context() as patch:
+        for name in CALLS:
+            call = getattr(metastore, name)
+
+            def forward(_client: Any, *given: Any, _call: Any = call, **named: Any) -> Any:
+                return _call(*given, **named)
+
+            patch.setattr(Client, name, forward)
+        patch.setattr(_SwapConnection, "_init_thrift_transport", lambda _: closed)
+        yield metastore
+
+
+def local_catalog(folder: Path) -> LakeCatalog:
+    """The catalog, with files in a folder instead of HDFS."""
+    return LakeCatalog(
+        "iceberg",
+        uri="thrift://nowhere:1",
+        warehouse=f"file://{folder}",
+        **{"py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"},
+    )
+
+
+@pytest.fixture
+def metastore() -> Iterator[Metastore]:
+    """A metastore that every `LakeCatalog` of the test talks to."""
+    with in_memory() as metastore:
+        yield metastore
 
 
 @pytest.fixture
 def lake_catalog(metastore: Metastore, tmp_path: Path) -> LakeCatalog:
     """The catalog, with files in a temporary folder instead of HDFS."""
-    return LakeCatalog(
-        "iceberg",
-        uri="thrift://nowhere:1",
-        warehouse=f"file://{tmp_path}",
-        **{"py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"},
-    )
+    return local_catalog(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def lasting_catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LakeCatalog, Path]]:
+    """The same for all tests of a module, with its folder."""
+    folder = tmp_path_factory.mktemp("lake")
+    with in_memory():
+        yield local_catalog(folder), folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -172,6 +172,37 @@ class MemoryLog:
         yield pa.RecordBatch.from_pylist(rows, RECORDS)
 
 
+def grounds_in(catalog: LakeCatalog, folder: Path) -> Grounds:
+    folders = {tier: f"file://{folder}/copies/{tier}" for tier in ("hdfs", "s3")}
+    return Grounds(catalog, folder / "scratch", folders)
+
+
+def copied(dataset: Dataset, grounds: Grounds) -> Scene:
+    grounds.prepare()
+    scene = Scene(grounds, CONTRACT, seed=1)
+    scene.copy(dataset.ledger)
+    return scene
+
+
+@pytest.fixture(scope="module")
+def shared(lasting_catalog: tuple[LakeCatalog, Path]) -> tuple[Dataset, Scene]:
+    """The dataset and its copy, for all tests of a module."""
+    dataset = Dataset(*lasting_catalog)
+    return dataset, copied(dataset, grounds_in(*lasting_catalog))
+
+
+@pytest.fixture
+def dataset(shared: tuple[Dataset, Scene]) -> Dataset:
+    return shared[0]
+
+
+@pytest.fixture
+def scene(shared: tuple[Dataset, Scene]) -> Iterator[Scene]:
+    """An undamaged copy, restored afterwards."""
+    yield shared[1]
+    shared[1].restore()
+
+
 @pytest.fixture
 def sources(dataset: Dataset) -> Sources:
     """Where the verifier reads the dataset."""
@@ -179,21 +210,32 @@ def sources(dataset: Dataset) -> Sources:
 
 
 @pytest.fixture
-def dataset(lake_catalog: LakeCatalog, tmp_path: Path) -> Dataset:
+def tamper(scene: Scene) -> Iterator[Callable[[str], Path]]:
+    """The path of a file that may be changed behind the table's back; it is put back afterwards."""
+    before: dict[Path, bytes] = {}
+
+    def take(location: str) -> Path:
+        path = Path(location.removeprefix("file://"))
+        before[path] = path.read_bytes()
+        return path
+
+    yield take
+    for path, content in before.items():
+        path.write_bytes(content)
+
+
+@pytest.fixture
+def own_dataset(lake_catalog: LakeCatalog, tmp_path: Path) -> Dataset:
+    """A dataset of the test's own."""
     return Dataset(lake_catalog, tmp_path)
 
 
 @pytest.fixture
-def grounds(lake_catalog: LakeCatalog, tmp_path: Path) -> Grounds:
-    folder = f"file://{tmp_path}/copies"
-    folders = {"hdfs": f"{folder}/hdfs", "s3": f"{folder}/s3"}
-    return Grounds(lake_catalog, tmp_path / "scratch", folders)
+def own_grounds(lake_catalog: LakeCatalog, tmp_path: Path) -> Grounds:
+    return grounds_in(lake_catalog, tmp_path)
 
 
 @pytest.fixture
-def scene(dataset: Dataset, grounds: Grounds) -> Scene:
-    """An undamaged copy."""
-    grounds.prepare()
-    scene = Scene(grounds, CONTRACT, seed=1)
-    scene.copy(dataset.ledger)
-    return scene
+def own_scene(own_dataset: Dataset, own_grounds: Grounds) -> Scene:
+    """An undamaged copy of the test's own."""
+    return copied(own_dataset, own_grounds)

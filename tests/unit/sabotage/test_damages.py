@@ -13,8 +13,7 @@ from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.sabotage import fault_runs
 from millrace.sabotage.copied_table import CopiedTable
 from millrace.sabotage.damages import DAMAGES, Damage, Mark
-from millrace.sabotage.grounds import Grounds, OutsideError
-from millrace.sabotage.scene import NothingToDamageError, Scene
+from millrace.sabotage.scene import Scene
 
 if TYPE_CHECKING:
     from tests.unit.sabotage.conftest import Dataset
@@ -175,40 +174,3 @@ def test_every_forged_run_is_void_and_every_honest_one_is_not(scene: Scene) -> N
     names = BY_NAME["false-fault"].do(scene).names
     assert [name for name, _ in fault_runs.void_runs(scene.runs)] == sorted(names)
     assert len(names) >= 3
-
-
-def test_all_damages_leave_the_users_tables_and_ledger_as_they_were(
-    scene: Scene, dataset: Dataset, grounds: Grounds
-) -> None:
-    before = content(dataset.folder / "user"), content(dataset.ledger)
-    heads = [dataset.table(name).metadata for name in ("raw.visits", QUARANTINE_TABLE)]
-    for damage in DAMAGES:
-        damage.do(scene)
-        scene.restore()
-    grounds.clean()
-    assert (content(dataset.folder / "user"), content(dataset.ledger)) == before
-    assert heads == [dataset.table(name).metadata for name in ("raw.visits", QUARANTINE_TABLE)]
-
-
-def test_a_table_that_is_no_copy_is_never_touched(grounds: Grounds) -> None:
-    for thing in ("raw.visits", "hdfs://millrace/data/streaming/x", "sabotage.x/../raw"):
-        with pytest.raises(OutsideError):
-            grounds.require_inside(thing)
-
-
-def test_what_a_killed_run_left_is_removed_by_the_next_one(
-    scene: Scene, dataset: Dataset, grounds: Grounds, metastore: Any
-) -> None:
-    BY_NAME["remove-file"].do(scene)  # killed here: the table can not even be read
-    grounds.prepare()
-    assert not list(grounds.scratch.iterdir())
-    grounds.clean()
-    assert not grounds.scratch.exists()
-    assert not content(dataset.folder / "copies")
-    assert {name for name, _ in metastore.tables} == {"raw"} and not metastore.databases
-
-
-def test_a_dataset_without_a_bad_record_can_not_lose_one(scene: Scene) -> None:
-    scene.quarantined.clear()
-    with pytest.raises(NothingToDamageError, match="quarantine"):
-        BY_NAME["drop-quarantined"].do(scene)
