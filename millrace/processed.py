@@ -14,6 +14,8 @@ from millrace.contracts import Contract, Field
 from millrace.contracts.generated import child_table
 
 NAMESPACE = "processed"
+#: In a processed commit's summary: raw table -> the raw snapshot that it has read up to.
+READ_UP_TO = "millrace.read-up-to"
 #: The record that a row was made from, and when the row got its present content.
 AUDIT_COLUMNS = (
     ("source_topic", "string"),

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from millrace.errors import MillraceError
@@ -49,6 +49,31 @@ class Landing(BaseModel):
     executor_cores: int = 2
 
 
+class Maintenance(BaseModel):
+    """What table maintenance leaves alone, and for how long.
+
+    `longest_job_hours`: a task of Airflow ends after an hour and is tried four times at most, a
+    landing batch after minutes; a day covers them all and a person's long query. No snapshot that
+    is younger is expired, and no file that is younger is taken for an orphan.
+    """
+
+    longest_job_hours: float = Field(24.0, ge=0)
+    #: Between the longest job and this an orphan may still be looked at by hand.
+    orphan_hours: float = Field(72.0, ge=0)
+    #: For so long a table keeps the snapshots that a processed table has still to read.
+    reader_days: float = Field(7.0, ge=0)
+    processed_days: int = Field(180, ge=1)
+    curated_days: int = Field(365, ge=1)
+    #: Smaller files are put together; a scan of one costs as much in opening as in reading.
+    small_file_mb: int = Field(32, ge=1)
+
+    @model_validator(mode="after")
+    def _orphans_outlive_jobs(self) -> Maintenance:
+        if self.orphan_hours < self.longest_job_hours:
+            raise ValueError("orphan_hours is below longest_job_hours: files in use would go")
+        return self
+
+
 class Notify(BaseModel):
     """Where a failed task is reported: a URL that takes a JSON POST; empty means nowhere."""
 
@@ -83,6 +108,7 @@ class Settings(BaseSettings):
     history: History = History()
     postgres: Postgres = Postgres()
     landing: Landing = Landing()
+    maintenance: Maintenance = Maintenance()
     notify: Notify = Notify()
 
     @model_validator(mode="after")

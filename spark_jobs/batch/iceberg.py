@@ -13,9 +13,9 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from millrace.processed import READ_UP_TO
+
 CATALOG = "iceberg"
-#: In a processed commit's summary: raw table -> the raw snapshot that it has read up to.
-READ_UP_TO = "millrace.read-up-to"
 #: What a session must say for its tables to stay as first loaded.
 ONE_SNAPSHOT_A_TABLE = {
     f"spark.sql.catalog.{CATALOG}.cache-enabled": "true",
