@@ -7,6 +7,7 @@ and Airflow's for the DAGs. The parts on containers are in `millrace.cli.docker_
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -76,10 +77,12 @@ CHAOS = Bed(".millrace-chaos", "native", 14_000, f"http://127.0.0.1:{9099 + 14_0
 DOCKER = Bed(".millrace-test-docker", "docker", 13_000, "http://notifications:9099/")
 
 
-#: Build secrets where the machine has none: the tests look for them in the layers.
+#: Build secrets where the machine has none: the tests look for them in the layers. Computed, since
+#: this file is in the images; the same for every run, since layers are kept from build to build.
+_PLANTED = hashlib.sha256(b"planted by the tests of the images").hexdigest()
 PLANTED_SECRETS = {
-    "MILLRACE_BUILD_PIP_CONF": "# planted by the tests of the images\n",
-    "MILLRACE_BUILD_MAVEN_SETTINGS": "<settings><!-- planted by the tests --></settings>\n",
+    "MILLRACE_BUILD_PIP_CONF": f"# {_PLANTED}\n",
+    "MILLRACE_BUILD_MAVEN_SETTINGS": f"<settings><!-- {_PLANTED} --></settings>\n",
 }
 
 
