@@ -18,8 +18,8 @@ from millrace.orchestration.follow import Observer, Run, failure, follow, start
 from millrace.settings import load
 
 PIPELINE = "enterprise_data_pipeline"
-#: Keeps running what the pipeline has started, so it is switched on with it.
-LANDING = "lake_landing"
+#: Keep running, and small, what the pipeline has started, so they are switched on with it.
+COMPANIONS = ("lake_landing", "lake_maintenance_daily")
 
 STYLES = {"success": "green", "failed": "bold red", "running": "cyan", "deferred": "cyan"}
 STYLES |= {"up_for_retry": "yellow", "upstream_failed": "red", "skipped": "dim"}
@@ -50,7 +50,8 @@ def run(dag_id: str, follows: bool, conf: str) -> None:
     if started.state != "success":
         raise failure(airflow, started)
     if dag_id == PIPELINE:
-        airflow.unpause(LANDING)
+        for companion in COMPANIONS:
+            airflow.unpause(companion)
     console.print(f"[green]{dag_id} succeeded[/] in {started.seconds:.0f} s")
 
 

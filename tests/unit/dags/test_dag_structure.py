@@ -8,6 +8,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from millrace_airflow.starburst import StarburstOperator
 
 ROOT = Path(__file__).resolve().parents[3]
 GOLDEN = ROOT / "tests" / "golden" / "tasks"
-DAGS = {"enterprise_data_pipeline", "lake_landing"}
+DAGS = {"enterprise_data_pipeline", "lake_landing", "lake_maintenance_daily"}
 GROUPS = ["data_generation", "data_ingestion", "data_processing", "data_storage", "analytics"]
 #: Seconds for one parse, of the processor's time limit and of every task's start.
 PARSE_CEILING = 1.0
@@ -107,6 +108,20 @@ def test_the_pipeline_keeps_its_order(bag: DagBag, earlier: str, later: str) -> 
     assert earlier in {task.task_id for task in dag.get_task(later).get_flat_relatives(True)}
 
 
+def test_maintenance_shows_its_plan_first_and_ends_with_what_deletes_files(bag: DagBag) -> None:
+    dag = bag.dags["lake_maintenance_daily"]
+    assert [task.task_id for task in dag.topological_sort()] == [
+        "show_plan",
+        "remove_old_rows",
+        "compact_files",
+        "rewrite_manifests",
+        "expire_snapshots",
+        "remove_orphans",
+    ]
+    assert dag.timetable.summary == "30 4 * * *"
+    assert [len(task.upstream_task_ids) for task in dag.topological_sort()] == [0, 1, 1, 1, 1, 1]
+
+
 def test_there_is_one_task_for_each_model(bag: DagBag) -> None:
     dag = bag.dags["enterprise_data_pipeline"]
     named = {task.model for task in dag.tasks if isinstance(task, DbtModelOperator)}
@@ -117,7 +132,13 @@ def test_there_is_one_task_for_each_model(bag: DagBag) -> None:
 def words(task: Any) -> str:
     """What a task runs, with the variables of the machine left as variables."""
     task.render_template_fields(
-        {"params": task.dag.params.dump(), "ti": None, "task": task, "dag": task.dag}
+        {
+            "params": task.dag.params.dump(),
+            "ti": SimpleNamespace(max_tries=task.retries),
+            "task": task,
+            "dag": task.dag,
+            "run_id": "manual__2026-01-01",
+        }
     )
     if isinstance(task, StarburstOperator):
         return ";\n".join(statement.strip() for statement in task.statements)
