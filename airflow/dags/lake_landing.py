@@ -1,7 +1,8 @@
-"""The landing stream runs, and how far it is behind.
+"""The landing stream runs, how far it is behind, and whether anything is about to be lost.
 
 Every few minutes: start the streaming application where it is not running (starting it twice is
-harmless), then report each topic's lag.
+harmless), then report each topic's lag. `watch_landing` fails where table and log disagree, and
+where a record has not landed though half of its topic's retention is over.
 """
 
 from __future__ import annotations
@@ -26,4 +27,7 @@ with DAG(
 ):
     ensure_landing = MillraceOperator(task_id="ensure_landing", arguments=["landing", "start"])
     report_lag = MillraceOperator(task_id="report_lag", arguments=["landing", "lag"])
-    ensure_landing >> report_lag
+    watch_landing = MillraceOperator(
+        task_id="watch_landing", arguments=["landing", "status", "--strict"]
+    )
+    ensure_landing >> [report_lag, watch_landing]

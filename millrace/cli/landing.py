@@ -7,15 +7,19 @@ import time
 
 import click
 
+from millrace.cli import landing_report as report
 from millrace.contracts import Contract, find, load_contracts
+from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.errors import MillraceError
 from millrace.lake import catalog
 from millrace.landing.broker import Broker
 from millrace.landing.control import Control
-from millrace.landing.errors import GateError, NotLandingError
+from millrace.landing.errors import GateError, LandingTroubleError, NotLandingError
 from millrace.landing.lag import Lag, LagMeter
 from millrace.landing.lander import Lander
+from millrace.landing.rebuild import plan_rebuilds
 from millrace.landing.reset import reset_offsets
+from millrace.landing.status import measure
 from millrace.landing.yarn import Yarn, submit
 from millrace.settings import load
 
@@ -73,29 +77,22 @@ def stop(timeout: float) -> None:
 
 @landing.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def status(as_json: bool) -> None:
-    """Show the application, what it reports, and the lag."""
+@click.option("--strict", is_flag=True, help="Fail where something is wrong.")
+def status(as_json: bool, strict: bool) -> None:
+    """Show the application, what tables and topics hold, the lag, and what is wrong.
+
+    A record that has not landed when half of its topic's retention is over counts as wrong.
+    """
     applications, state = Yarn(load()).landing(), Control(load()).state()
-    lags = _meter().measure()
+    topics = measure(catalog(), Broker(load().kafka.address), load_contracts().values())
     if as_json:
-        report = {
-            "application": applications[0].id if applications else None,
-            "state": state.state if applications and state else "stopped",
-            "lag": {lag.dataset: lag.behind for lag in lags},
-        }
-        click.echo(json.dumps(report))
-        return
-    for application in applications:
-        click.echo(f"{application.id}  {application.state.lower()}")
-    if not applications:
-        click.echo("no landing application is running")
-    if state is not None:
-        age = time.time() - state.at
-        click.echo(f"{state.application_id} said {age:.0f} s ago: {state.state}")
-        click.echo(f"  {state.records} records in {state.batches} batches since it started")
-        if state.detail:
-            click.echo(f"  {state.detail}")
-    _show(lags)
+        click.echo(json.dumps(report.as_json(applications, state, topics)))
+    else:
+        report.show_application(applications, state)
+        report.show_topics(topics)
+    problems = [problem for topic in topics for problem in topic.problems]
+    if strict and problems:
+        raise LandingTroubleError([each.text for each in problems], problems[0].remedy)
 
 
 @landing.command()
@@ -141,6 +138,39 @@ def reset(dataset: str, yes: bool) -> None:
         click.confirm(f"Go on with the log of {contract.topic} as it is now?", abort=True)
     reset_offsets(catalog(), contract, Broker(load().kafka.address))
     click.echo(f"{contract.raw_table} goes on with the log of {contract.topic}")
+
+
+@landing.command()
+@click.argument("datasets", metavar="[DATASET]...", nargs=-1)
+@click.option("--dry-run", is_flag=True, help="Only say what would be recorded.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def rebuild(datasets: tuple[str, ...], dry_run: bool, yes: bool) -> None:
+    """Tell from the rows how far the tables are landed, and record it.
+
+    Without DATASET, of those tables whose offsets are lost. With it, of that one's table and of
+    the quarantine table, where the rows contradict what is recorded.
+    """
+    contracts = load_contracts()
+    doubted = {find(each, contracts).raw_table for each in datasets}
+    if doubted:
+        doubted.add(QUARANTINE_TABLE)
+    if Yarn(load()).landing() and not dry_run:
+        raise MillraceError("landing", "the application is running", "bin/millrace landing stop")
+    broker = Broker(load().kafka.address)
+    planned = plan_rebuilds(catalog(), broker, contracts.values(), doubted, click.echo)
+    needed = [each for each in planned if each.is_needed]
+    for each in needed:
+        report.show_rebuild(each)
+    if not needed:
+        click.echo("what is recorded agrees with the rows: nothing to rebuild")
+        return
+    if dry_run:
+        return
+    if not yes:
+        click.confirm("Record these offsets?", abort=True)
+    for each in needed:
+        each.apply()
+        click.echo(f"{each.table.name}: recorded")
 
 
 def _gate(contract: Contract) -> GateError | None:

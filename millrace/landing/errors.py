@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from millrace.errors import MillraceError, TransientError
 
@@ -55,6 +55,26 @@ class OffsetsLostError(MillraceError):
             " another engine's commit",
             "bin/millrace landing rebuild",
         )
+
+
+class RowsOfAnotherLogError(MillraceError):
+    """A table's rows are not what the log has at their positions."""
+
+    def __init__(self, table: str, topic: str, partition: int, offset: int) -> None:
+        super().__init__(
+            f"table {table}",
+            f"its row at offset {offset} of partition {partition} is not the record that the topic"
+            f" {topic} has there, so its rows do not tell how far it is landed",
+            "bin/millrace verify  # lists the records that differ",
+        )
+
+
+class LandingTroubleError(MillraceError):
+    """Something is wrong between tables and log, or soon will be."""
+
+    def __init__(self, texts: Sequence[str], remedy: str) -> None:
+        more = f", and {len(texts) - 1} more" if len(texts) > 1 else ""
+        super().__init__("landing", f"{texts[0]}{more}", remedy)
 
 
 class TakenOverError(TransientError):

@@ -44,6 +44,7 @@ class LagMeter:
 
         Raises:
             TableMissingError, TopicMissingError: a contract is not applied.
+            OffsetsLostError: a table does not tell how far it is landed.
         """
         logs = logs or self.logs()
         return [self._of(topic, logs[topic]) for topic in sorted(self._contracts)]
@@ -78,6 +79,7 @@ class LagMeter:
         contract = self._contracts[topic]
         table = LandedTable(self._catalog, contract.raw_table)
         table.load()
+        table.require_offsets()
         landed = table.offsets.get(topic)
         ends = landed.ends if landed else {}
         behind = sum(

@@ -121,6 +121,21 @@ class LandedTable:
                 return
         raise TakenOverError([self.name])
 
+    def restate(self, offsets: Offsets, note: Mapping[str, str]) -> None:
+        """Commit an empty snapshot that says how far the table is landed, whatever was said before.
+
+        Raises:
+            TakenOverError: the table has moved since it was loaded.
+            UnknownResultError: the result could not be found out.
+        """
+        summary = {SUMMARY_KEY: lake_offsets.dump(offsets), WRITER_KEY: self._writer, **note}
+        at = self.table.metadata.current_snapshot_id
+        try:
+            self.table = commit_append(self._catalog, self.table, [], summary, at)
+        except CommitRefusedError as refusal:
+            raise TakenOverError([self.name]) from refusal
+        self.offsets, self.offsets_are_lost = offsets, False
+
     def _reload(self, files: list[WrittenFile], moves: Mapping[str, Move]) -> None:
         """Read the table again and make sure that the batch still fits it."""
         before, known = self.table.metadata, self.offsets

@@ -29,6 +29,7 @@ def require_quarantine(contract: Contract, raw: LandedTable, quarantine: LandedT
     cause = (
         f"{quarantine.name} had its bad records of partition {partition} up to offset"
         f" {noted[partition]} and now has them up to {has.get(partition, 0)}: it was rolled back"
+        " or made anew"
     )
     raise QuarantineBehindError(contract.dataset, contract.topic, cause, _rollback(raw, has))
 

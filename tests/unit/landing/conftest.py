@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from millrace.contracts.iceberg_schema import (
 from millrace.contracts.model import Contract, Field
 from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.lake import LakeCatalog
+from millrace.landing.broker import Place
 from millrace.landing.lander import Lander
 from millrace.landing.positions import LogState, Ranges, capped
 from millrace.landing.schemas import RegisteredSchema
@@ -45,7 +46,8 @@ class Landing:
     Attributes:
         values: the log's records by offset.
         log: what the broker says of it.
-        stamp: what the broker stamped offset 0 with; each later offset has one microsecond more.
+        stamp: milliseconds that the broker stamped offset 0 with; each offset has one more.
+        retention_s: how long the topic keeps a record.
     """
 
     def __init__(self, catalog: LakeCatalog, folder: Path) -> None:
@@ -54,6 +56,7 @@ class Landing:
         self.values = dict(VALUES)
         self.log = LogState("id-1", {0: 0}, {0: len(VALUES)})
         self.stamp = 0
+        self.retention_s: float | None = None
         self._folder = folder
         raw = CONTRACT.iceberg_schema()
         location = f"file://{folder}/raw.visits"
@@ -81,13 +84,24 @@ class Landing:
         self.log = log
         self.stamp += 1_000
 
+    def first_records(self, places: Mapping[Place, int]) -> dict[Place, tuple[int, int]]:
+        firsts = {place: max(at, self.log.begins[place[1]]) for place, at in places.items()}
+        return {
+            place: (offset, self.stamp + offset)
+            for place, offset in firsts.items()
+            if offset < self.log.ends[place[1]]
+        }
+
+    def retentions_s(self, topics: Iterable[str]) -> dict[str, float | None]:
+        return {"visits": self.retention_s}
+
     def sift(self, low: int, high: int, job: LandingJob) -> list[WrittenFile]:
         rows: list[dict[str, object]] = [
             {
                 "topic": "visits",
                 "partition": 0,
                 "offset": offset,
-                "timestamp": self.stamp + offset,
+                "timestamp": (self.stamp + offset) * 1000,
                 "value": self.values[offset],
                 "headers": [],
             }
