@@ -149,6 +149,14 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """A condition between the fields of a record; `millrace.contracts.rules` is its language."""
+
+    name: str
+    expression: str
+
+
+@dataclass(frozen=True)
 class Contract:
     """All that is said about one dataset. `millrace.contracts.store` reads it from its file.
 
@@ -160,6 +168,7 @@ class Contract:
         retention_days: how long rows stay in the raw table.
         topic_retention_days: how long records stay in the topic.
         keep_value: whether the raw table keeps the bytes of the record beside its columns.
+        rules, max_bad_percent: of one record, and of what comes in of the stream.
     """
 
     dataset: str
@@ -177,6 +186,8 @@ class Contract:
     partitions: int = 3
     compatibility: str = "BACKWARD"
     keep_value: bool = True
+    rules: tuple[Rule, ...] = ()
+    max_bad_percent: int = 5
 
     @property
     def subject(self) -> str:

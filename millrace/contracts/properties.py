@@ -68,6 +68,7 @@ PROPERTIES: dict[str, Property] = {
     "topicPartitions": Property(int, 3, most=MOST_PARTITIONS),
     "topicRetentionDays": Property(int, 7, most=LONGEST_RETENTION_DAYS),
     "keepValue": Property(bool, True),
+    "maxBadPercent": Property(int, 5, most=100),
 }
 
 

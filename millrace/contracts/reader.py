@@ -22,11 +22,12 @@ from millrace.contracts.document import Document, Path_
 from millrace.contracts.fields import read_fields
 from millrace.contracts.model import Contract, Field
 from millrace.contracts.properties import LONGEST_RETENTION_DAYS, read_properties
+from millrace.contracts.quality import read_rules
 from millrace.contracts.suggest import refuse_other_keys
 
 API_VERSIONS = ("v3.0.0", "v3.0.1", "v3.0.2", "v3.1.0", "v3.2.0")
 #: Keys of the schema object that Millrace applies, and those that only describe.
-OBJECT_KEYS = {"name", "physicalName", "properties"} | {
+OBJECT_KEYS = {"name", "physicalName", "properties", "quality"} | {
     "id",
     "logicalType",
     "physicalType",
@@ -52,6 +53,7 @@ def read_contract(document: Document) -> Contract:
     reading.header()
     schema = reading.schema_object()
     fields = read_fields(document, schema.properties, ("schema", 0)) if schema else ()
+    rules = read_rules(document, schema.quality, fields, ("schema", 0)) if schema else ()
     own = read_properties(document, standard.customProperties)
     event_time = reading.event_time(own["eventTime"], fields)
     retention_days = reading.retention_days()
@@ -74,6 +76,8 @@ def read_contract(document: Document) -> Contract:
         partitions=own["topicPartitions"],
         compatibility=own["compatibility"],
         keep_value=own["keepValue"],
+        rules=rules,
+        max_bad_percent=own["maxBadPercent"],
     )
 
 

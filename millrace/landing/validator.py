@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from millrace.contracts.model import Contract, Field
+from millrace.contracts.rules import compile_rule
 from millrace.landing.reasons import Reason, Rejected
 from millrace.landing.scalars import Judge, length_check, scalar, wrong_type
 
@@ -22,9 +23,13 @@ def compile_contract(contract: Contract) -> Callable[[Any], dict[str, Any]]:
         A function from a decoded record to its row; it raises `Rejected`.
     """
     judge = _struct("", contract.fields)
+    rules = [(rule, compile_rule(rule, contract.fields)) for rule in contract.rules]
 
     def record(value: Any) -> dict[str, Any]:
         row: dict[str, Any] = judge(value)
+        for rule, is_kept in rules:
+            if not is_kept(row):
+                raise Rejected(Reason.BROKEN_RULE, f"{rule.name}: not {rule.expression}")
         return row
 
     return record

@@ -24,7 +24,6 @@ from millrace.quarantine.records import (
 )
 
 PERCENT = 100
-MOST_BAD_PERCENT = 5
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def shares(
             GreaterThanOrEqual(term="quarantined_at", value=moment),
         )
         bad = _count(quarantine, refused)
-        most = MOST_BAD_PERCENT if most_percent is None else most_percent
+        most = contract.max_bad_percent if most_percent is None else most_percent
         result.append(Share(contract.dataset, landed, bad, most))
     return result
 

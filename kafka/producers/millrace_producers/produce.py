@@ -28,7 +28,7 @@ from millrace_producers.values import UnknownField, row_parser
 #: Records whose intents are written at once: 500 lines are one system call of 70 kB.
 BATCH = 500
 #: What --allow-bad lets through: values of the right type that break a rule.
-RULES = frozenset({Reason.OUT_OF_RANGE, Reason.NOT_ALLOWED, Reason.BAD_FORMAT})
+RULES = frozenset({Reason.OUT_OF_RANGE, Reason.NOT_ALLOWED, Reason.BAD_FORMAT, Reason.BROKEN_RULE})
 EXAMPLES = {
     "string": 'text: "abc"',
     "int": "a whole number: 12",
