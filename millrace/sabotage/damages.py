@@ -136,7 +136,7 @@ def gap_at_start(scene: Scene) -> Mark:
 
 def false_fault(scene: Scene) -> Mark:
     """Records of fault runs tell of faults that did not happen."""
-    return Mark(FAULT, names=tuple(fault_runs.write_forged(scene.runs)))
+    return Mark(FAULT, names=tuple(fault_runs.write_forged(scene.runs, scene.raw.table)))
 
 
 def clear_ledger(scene: Scene) -> Mark:

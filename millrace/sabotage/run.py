@@ -115,7 +115,7 @@ def inspect(scene: Scene, settings: Settings, sources: Sources | None = None) ->
     # A copy never moves: nothing is waited for.
     report = verify([subject], settings, ENGINES, wait_s=0, sources=sources, contracts=contracts)
     found = list(report.findings)
-    for name, reasons in void_runs(scene.runs):
+    for name, reasons in void_runs(scene.runs, scene.raw.table):
         found.append(Finding(FAULT, contract.dataset, f"{name}: {reasons}", "make chaos"))
     return found
 
