@@ -132,11 +132,16 @@ class Trino(Service):
 
 
 class Airflow(Service):
-    """The API server with the web page, and the ports of the task logs."""
+    """The API server with the web page, and the ports of the task logs.
+
+    Attributes:
+        heartbeat_timeout_seconds: a task whose worker is silent for so long is tried again.
+    """
 
     port: int = 8080
     worker_log_port: int = 8793
     triggerer_log_port: int = 8794
+    heartbeat_timeout_seconds: int = 60
 
 
 class History(Service):

@@ -43,7 +43,11 @@ with DAG(
             task_id="generate_data", arguments=["generate-data"], only_if="{{ params.generate }}"
         )
         publish_sample = MillraceOperator(
-            task_id="publish_sample", arguments=["publish-sample"], only_if="{{ params.generate }}"
+            task_id="publish_sample",
+            # One name for all tries of a run; clearing the task raises `max_tries`, and asks for
+            # the records once more.
+            arguments=["publish-sample", "--once", "{{ run_id }}/{{ ti.max_tries }}"],
+            only_if="{{ params.generate }}",
         )
 
     with TaskGroup("data_ingestion"):

@@ -100,10 +100,12 @@ def produce(
 @click.command("publish-sample")
 @click.argument("datasets", nargs=-1)
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="records a second at most")
-def publish_sample(datasets: tuple[str, ...], rate: float | None) -> None:
+@click.option("--once", default="", metavar="NAME", help="send it under NAME, once for all tries")
+def publish_sample(datasets: tuple[str, ...], rate: float | None, once: str) -> None:
     """Publish the generated sample data, bad records included: all DATASETS, or those named.
 
-    Doing it again sends every record again.
+    Doing it again sends every record again. With --once it is one transaction of Kafka under a
+    name: a try that died leaves nothing, and one that comes after a success sends nothing.
     """
     from millrace_producers.sample.files import DATASETS
     from millrace_producers.sample.publish import publish_sample as publish
@@ -113,7 +115,13 @@ def publish_sample(datasets: tuple[str, ...], rate: float | None) -> None:
         name: each for name, each in load_contracts(settings.contracts).items() if name in DATASETS
     }
     contracts = [find(dataset, known) for dataset in dict.fromkeys(datasets or DATASETS)]
-    _show(*publish(settings, contracts, rate))
+    if once and rate:
+        raise click.UsageError("--rate and --once: a transaction is not to last")
+    counts, written = publish(settings, contracts, rate, once)
+    if written is None:
+        click.echo(f"the sample was published as {once} before: nothing to send")
+        return
+    _show(counts, written)
 
 
 @click.command("produce-continuously")

@@ -74,6 +74,8 @@ class DbtBuildOperator(DbtOperator):
     def execute(self, context: Any) -> None:
         """Build what this run has not built yet."""
         instance = context["ti"]
+        # First: what an earlier try still builds would be built twice.
+        self._process.take(instance)
         outcomes = Outcomes(instance.dag_id, instance.run_id)
         if is_first_try(self, instance):
             outcomes.forget()
@@ -108,6 +110,7 @@ class DbtModelOperator(DbtOperator):
         if event["action"] == model_trigger.RAISE:
             raise AirflowException(event["message"])
         instance = context["ti"]
+        self._process.take(instance)
         outcomes = Outcomes(instance.dag_id, instance.run_id)
         self.build(outcomes, "--select", self.model)
         outcome = outcomes.read(self.model)

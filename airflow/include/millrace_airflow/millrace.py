@@ -42,6 +42,7 @@ class MillraceOperator(BaseOperator):
         """Run the command to its end."""
         if self.only_if == "False":
             raise AirflowSkipException("switched off by the parameters of this run")
+        self._process.take(context["ti"])
         self._process.run(self.command)
 
     def on_kill(self) -> None:

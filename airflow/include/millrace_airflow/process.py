@@ -8,8 +8,11 @@ import signal
 import subprocess
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from airflow.sdk.exceptions import AirflowException
+
+from millrace_airflow.claim import Claim
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +32,13 @@ class Process:
     """One child at a time, in a process group of its own, which dies with the task.
 
     The child gets SIGKILL when the task's process dies, even by `kill -9`: an orphan that goes on
-    submitting would run beside the retry that takes its place.
+    submitting would run beside the retry that takes its place. Where the task's process is not dead
+    but frozen, the retry ends the child by the task's claim.
     """
 
     def __init__(self) -> None:
+        #: Set by the operator before it runs anything.
+        self.claim: Claim | None = None
         self._child: subprocess.Popen[str] | None = None
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
 
@@ -50,18 +56,23 @@ class Process:
         Raises:
             AirflowException: the exit code is not in `accept`; the message ends with the last
                 lines of the output.
+            SupersededError: a later try of the task has begun.
         """
         argv = ["setpriv", "--pdeathsig", "KILL", *map(os.path.expandvars, command)]
         self._tail.clear()
-        with subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        ) as child:
+
+        def start() -> subprocess.Popen[str]:
+            return subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+
+        with self.claim.launch(start) if self.claim else start() as child:
             self._child = child
             assert child.stdout is not None
             for line in child.stdout:
@@ -71,6 +82,20 @@ class Process:
         if child.returncode not in accept:
             raise self.failure(command)
         return child.returncode
+
+    def take(self, instance: Any) -> None:
+        """Work for this try from now on; what earlier ones left running is ended.
+
+        Raises:
+            SupersededError: a later try has begun.
+        """
+        self.claim = Claim.of(instance)
+        self.claim.take()
+
+    @property
+    def is_superseded(self) -> bool:
+        """Whether a later try has begun: then nothing here is this one's to end."""
+        return self.claim is not None and not self.claim.is_mine()
 
     def failure(self, command: Sequence[str]) -> AirflowException:
         """The error of the command that ran last, with the end of its output."""

@@ -82,6 +82,8 @@ class SparkOperator(BaseOperator):
 
     def execute(self, context: Any) -> str | None:
         """Find or submit the application, then wait for it in the triggerer."""
+        # First: a submission of an earlier try that is under way would not be found yet.
+        self._process.take(context["ti"])
         self._tags = tags = self.tags(context)
         manager = yarn.ResourceManager()
         application = manager.find(tags)
@@ -134,9 +136,14 @@ class SparkOperator(BaseOperator):
             raise
 
     def on_kill(self) -> None:
-        """End the submission, and the application if it was accepted meanwhile."""
+        """End the submission, and the application if it was accepted meanwhile.
+
+        A try that was frozen and comes back is ended when another one has long taken over; the
+        application is the other one's then.
+        """
         self._process.stop()
-        self._kill_applications()
+        if not self._process.is_superseded:
+            self._kill_applications()
 
     def _kill_applications(self) -> None:
         if self._tags is None:

@@ -114,12 +114,7 @@ class Publisher:
         Raises:
             MillraceError: not every record was acknowledged; says how many and why.
         """
-        while self.waiting:
-            self._producer.flush(POLL_SECONDS)
-            self._ledger.flush()
-            if progress:
-                progress.show(self.total.acknowledged, f"waiting for {self.waiting:,} answers")
-        self.poll()
+        self._drain(progress)
         total = self.total
         if total.acknowledged != total.intended:
             raise MillraceError(
@@ -128,6 +123,15 @@ class Publisher:
                 f" first: {self._first_failure}",
                 f"make status  # then send them again; {self._ledger.path} says which",
             )
+
+    def _drain(self, progress: Progress | None) -> None:
+        """Wait for every answer."""
+        while self.waiting:
+            self._producer.flush(POLL_SECONDS)
+            self._ledger.flush()
+            if progress:
+                progress.show(self.total.acknowledged, f"waiting for {self.waiting:,} answers")
+        self.poll()
 
     def _hand_over(self, number: int, record: Outgoing) -> None:
         settle = partial(self._settle, record.dataset, number)
@@ -164,13 +168,19 @@ class Publisher:
         partition, offset = message.partition(), message.offset()
         assert partition is not None
         assert offset is not None
+        self._acknowledged(dataset, number, partition, offset)
+
+    def _acknowledged(self, dataset: str, number: int, partition: int, offset: int) -> None:
+        """The broker has the record there."""
         self._ledger.acknowledge(number, partition, offset)
         self.counts[dataset] = self.counts.get(dataset, Counts()).plus("acknowledged")
 
     def _note_failure(self, dataset: str, number: int, error: KafkaError) -> None:
         why = f"{error.name()}: {error.str()}"
         self._first_failure = self._first_failure or why
-        state: State = "refused" if error.code() in REFUSALS else "unknown"
+        self._fail(dataset, number, "refused" if error.code() in REFUSALS else "unknown", why)
+
+    def _fail(self, dataset: str, number: int, state: State, why: str) -> None:
         self._ledger.fail(number, state, why)
         self.counts[dataset] = self.counts.get(dataset, Counts()).plus(state)
 

@@ -92,8 +92,8 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def resource_manager(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Receiver:
-    """The receiver in the place of YARN's ResourceManager."""
+def resource_manager(receiver: Receiver, state: Path, monkeypatch: pytest.MonkeyPatch) -> Receiver:
+    """The receiver in the place of YARN's ResourceManager, and a state folder for the claims."""
     host, port = receiver.url.removeprefix("http://").split(":")
     monkeypatch.setenv("MILLRACE_RESOURCEMANAGER__HOST", host)
     monkeypatch.setenv("MILLRACE_RESOURCEMANAGER__HTTP_PORT", port)

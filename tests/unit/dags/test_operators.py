@@ -35,13 +35,15 @@ def command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return script
 
 
-def test_a_failed_command_fails_with_the_error_and_its_remedy(command_line: Path) -> None:
+def test_a_failed_command_fails_with_the_error_and_its_remedy(
+    command_line: Path, state: Path, instance: Any
+) -> None:
     command_line.write_text(
         "#!/bin/sh\necho 'error: Kafka: no answer' >&2\necho '  to mend it: make up' >&2\nexit 1\n"
     )
     operator = MillraceOperator(task_id="apply", arguments=["apply"])
     with pytest.raises(AirflowException) as error:
-        operator.execute({})
+        operator.execute({"ti": instance})
     assert str(error.value) == (
         "$MILLRACE_ROOT/bin/millrace ended with 1:\nerror: Kafka: no answer\n  to mend it: make up"
     )

@@ -1,7 +1,8 @@
 """Send the generated sample: several datasets at once, good and bad records in their order.
 
 Sending it again sends every record again: that is for the reader of raw to see, and for processing
-to make one of.
+to make one of. A task that is tried again must not, so it names what it sends (`once`), and
+whatever is sent under one name is there once.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from millrace.settings import Settings
 from millrace_producers import client
 from millrace_producers.encoding import Encoder, Record, make_encoder, record_key
 from millrace_producers.ledger import Counts, Ledger
+from millrace_producers.once import OncePublisher, Transaction
 from millrace_producers.produce import BATCH, send_paced
 from millrace_producers.progress import Progress
 from millrace_producers.publisher import Outgoing, Publisher
@@ -24,12 +26,20 @@ from millrace_producers.sample.files import read_manifest, read_sample
 
 
 def publish_sample(
-    settings: Settings, contracts: Iterable[Contract], rate: float | None = None
-) -> tuple[dict[str, Counts], Path]:
+    settings: Settings,
+    contracts: Iterable[Contract],
+    rate: float | None = None,
+    once: str = "",
+) -> tuple[dict[str, Counts], Path | None]:
     """Send the sample of these datasets.
 
+    Args:
+        rate: records a second at most.
+        once: a name; where the sample was sent under it already, nothing is sent.
+
     Returns:
-        What became of the records of each dataset, and the ledger of this run.
+        What became of the records of each dataset, and the ledger of this run; None where there
+        was nothing to send.
 
     Raises:
         MillraceError: there is no sample, a service is away, or not every record was acknowledged.
@@ -41,11 +51,17 @@ def publish_sample(
         for each in chosen
     )
     encoders = connect(settings, chosen)
-    producer = client.make_producer(settings)
+    transaction = Transaction(settings, once, chosen[0].topic) if once else None
+    producer = client.make_producer(settings, transaction.overrides if transaction else None)
     client.require_topics(producer, settings, {each.topic for each in chosen})
+    if transaction and not transaction.begin(producer):
+        return {}, None
     streams = [_outgoing(settings, each, encoders[each.dataset]) for each in chosen]
     ledger = Ledger(settings.ledger)
-    with Publisher(producer, ledger) as publisher, Progress("sample", total) as progress:
+    publisher = (
+        OncePublisher(producer, ledger, transaction) if transaction else Publisher(producer, ledger)
+    )
+    with publisher, Progress("sample", total) as progress:
         send_paced(publisher, take_turns(streams), progress, rate)
         publisher.finish(progress)
         return publisher.counts, ledger.path
