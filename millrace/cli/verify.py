@@ -68,17 +68,14 @@ def verify(
     code with the writer. Exits with 0 where nothing is found, 1 where something is, 2 for wrong
     usage.
     """
-    from millrace.verify.run import Sources
+    from millrace.verify.run import sources_of
     from millrace.verify.run import verify as judge
-    from millrace.verify.stores import open_catalog
     from millrace.verify.subject import subjects
-    from millrace.verify.topic import KafkaLog
 
     settings = load()
     if since is not None and since.tzinfo is None:
         since = since.replace(tzinfo=UTC)
-    log = KafkaLog(settings.kafka.address)
-    sources = Sources(open_catalog(settings), log, lambda: collect(settings))
+    sources = sources_of(settings, lambda: collect(settings))
     chosen = subjects(settings, datasets, since)
     console = Console(stderr=True)
     with console.status("") as status:

@@ -8,12 +8,9 @@ from datetime import datetime
 import numpy as np
 
 from millrace.verify.facts import MICROS, Facts
-from millrace.verify.findings import LAND, LOST, finding
-from millrace.verify.keys import Keys, Mask, beyond, is_in, repeated, within
+from millrace.verify.findings import LAND, LOST, OPEN, STATUS, finding
+from millrace.verify.keys import Keys, Mask, beyond, is_in, positions_of, repeated, within
 from millrace.verify.report import Finding
-
-#: What a quarantined record is before anybody decided about it.
-OPEN = ("open", "quarantined")
 
 
 class Delivery:
@@ -63,7 +60,16 @@ class Delivery:
             "quarantined": len(quarantined.keys),
             "of them replayed": len(quarantined.of_status("replayed")),
             "discarded": len(quarantined.of_status("discarded")),
+            "lost": 0,
+            "doubled": len(self._doubled()),
         }
+
+    def _doubled(self) -> Keys:
+        facts = self.facts
+        twice = [repeated(facts.raw.keys), repeated(facts.quarantine.keys)]
+        kept = np.union1d(self._states["open"], self._states["discarded"])
+        keys: Keys = np.unique(np.concatenate([*twice, np.intersect1d(self._raw, kept)]))
+        return keys[within(keys, facts.ranges)]
 
     def _without_ledger(self) -> Iterator[Finding]:
         """A pass without a ledger would prove nothing."""
@@ -95,6 +101,7 @@ class Delivery:
         lost = missing[~is_in(missing, kept) & ~is_in(missing, states["replayed"])]
         expired = self._expired(lost)
         self._note_expired(int(expired.sum()))
+        self.counts["lost"] += int((~expired).sum()) + len(replayed)
         if len(lost := lost[~expired]):
             yield finding(facts, "L1", "were acknowledged and are nowhere", LOST, lost)
         if len(replayed):
@@ -104,7 +111,7 @@ class Delivery:
         for word, held in twice:
             if len(doubled := np.intersect1d(repeated(held), keys)):
                 text = f"were acknowledged once and are {word} more than once"
-                yield finding(facts, "L1", text, "bin/millrace landing status", doubled)
+                yield finding(facts, "L1", text, STATUS, doubled)
 
     def _not_landed(self, keys: Keys) -> Iterator[Finding]:
         """L1, at and after the landed ends: landing has not come there yet, or never will."""
@@ -112,16 +119,19 @@ class Delivery:
         gone = beyond(keys, {part: (0, end) for part, end in facts.high.items()})
         if gone.any():
             text = "were acknowledged beyond the end of the log: it was cut off or created again"
-            yield finding(facts, "L1", text, "bin/millrace landing status", keys[gone])
+            yield finding(facts, "L1", text, STATUS, keys[gone])
         keys = keys[~gone]
-        due = keys[within(keys, {part: (0, end) for part, end in facts.log.ends.items()})]
+        due = keys[within(keys, {part: (0, end) for part, end in facts.due.items()})]
+        moving = {part: (0, end) for part, end in facts.due.items() if part in facts.moved}
+        still = due[~within(due, moving)]
         self.counts["not landed yet"] = len(keys)
-        if len(due) and not facts.moved:
+        self.counts["lost"] += int(gone.sum()) + len(still)
+        if len(still):
             text = "were acknowledged and have not landed, and the landed end does not move"
-            yield finding(facts, "L1", text, LAND, due)
-        elif len(keys):
+            yield finding(facts, "L1", text, LAND, still)
+        if more := len(keys) - len(still):
             self.notes.append(
-                f"{facts.subject.dataset}: {len(keys):,} acknowledged records have not landed yet;"
+                f"{facts.subject.dataset}: {more:,} acknowledged records have not landed yet;"
                 " landing goes on"
             )
 
@@ -129,6 +139,7 @@ class Delivery:
         """In raw and in quarantine at once."""
         facts = self.facts
         unfinished = np.intersect1d(self._raw, self._states["open"])
+        unfinished = unfinished[~is_in(unfinished, facts.finished)]
         discarded = np.intersect1d(self._raw, self._states["discarded"])
         if len(unfinished):
             text = "are in the raw table and open in quarantine at once: an unfinished replay"
@@ -139,7 +150,9 @@ class Delivery:
             yield finding(facts, "L1", text, remedy, discarded)
 
     def _replay(self, keys: Keys) -> str:
-        return f"bin/millrace quarantine replay --dataset {self.facts.subject.dataset}"
+        """The command that finishes the replay of the first of them."""
+        ((partition, offset),) = positions_of(keys[:1])
+        return f"bin/millrace quarantine replay {self.facts.subject.topic}:{partition}:{offset}"
 
     def _expired(self, keys: Keys) -> Mask:
         """Which are older than the raw table keeps rows."""
@@ -157,7 +170,7 @@ class Delivery:
     def _note_expired(self, number: int) -> None:
         if number:
             self.counts["expired"] = number
-            days = self.facts.contract.retention_days
+            days = self.facts.retention_days
             self.notes.append(
                 f"{self.facts.subject.dataset}: {number:,} acknowledged records are older than the"
                 f" {days} days that the raw table keeps; nothing is said of them"

@@ -23,6 +23,7 @@ from pyiceberg.expressions import EqualTo
 from pyiceberg.table import Table
 
 from millrace.contracts import Contract
+from millrace.verify.files import Damage
 from millrace.verify.keys import EMPTY, Keys, Ranges, positions_of, within
 from millrace.verify.ledger import LedgerView, TopicLedger
 from millrace.verify.subject import Subject
@@ -30,8 +31,7 @@ from millrace.verify.tables import HELD_COLUMNS, Gatherer, Held, Landed, landed,
 from millrace.verify.topic import Log, TopicState
 
 POLL_S = 0.5
-#: Retention is applied once a day, to whole days.
-EXPIRY_SLACK = timedelta(days=1)
+RETENTION_DAYS = "millrace.retention-days"
 MICROS = 1_000_000
 
 
@@ -40,39 +40,51 @@ class Facts:
     """One subject as it was found.
 
     Attributes:
-        log: the topic when verification began.
+        due: partition to the end of the topic when verification began.
+        log: the topic after the tables were looked at.
         landed: how far the raw table, as it was read, says that it is landed.
-        moved: whether that grew while it was looked at.
+        moved: the partitions of which that grew while they were looked at.
         ranges: partition to (first, after the last) offset that is judged.
         raw_table, quarantine_table: as they were read.
         raw, quarantine: their rows of the topic, those outside the ranges included.
+        unread: files of either that could not be read.
         topic_keys, topic_at: committed records of the topic in the ranges, sorted, and their times.
+        finished: replays that were finished while verification looked.
         aborted: records of aborted transactions, sorted.
         high: partition to the end of the log, as it was after the ledger was read.
     """
 
     subject: Subject
     contract: Contract
+    due: Mapping[int, int]
     log: TopicState
     landed: Landed
-    moved: bool
+    moved: frozenset[int]
     ranges: Ranges
     raw_table: Table
     quarantine_table: Table
     quarantine: Held
+    unread: list[Damage] = field(default_factory=list)
     raw: Held = field(default_factory=Held)
     ledger: TopicLedger = field(default_factory=TopicLedger)
     began: Mapping[str, datetime | None] = field(default_factory=dict)
     topic_keys: Keys = field(default_factory=lambda: EMPTY)
     topic_at: Keys = field(default_factory=lambda: EMPTY)
+    finished: Keys = field(default_factory=lambda: EMPTY)
     aborted: Keys = field(default_factory=lambda: EMPTY)
     high: Mapping[int, int] = field(default_factory=dict)
 
     @property
+    def retention_days(self) -> int:
+        """How many days the raw table keeps a row."""
+        days = self.contract.retention_days
+        return int(self.raw_table.properties.get(RETENTION_DAYS, days))
+
+    @property
     def expired_before(self) -> int:
-        """Rows older than this may have left the raw table: microseconds since the epoch."""
-        kept = timedelta(days=self.contract.retention_days) - EXPIRY_SLACK
-        return int((datetime.now(UTC) - kept).timestamp() * MICROS)
+        """Rows older than this may be gone, in microseconds since the epoch: whole days (UTC)."""
+        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return int((midnight - timedelta(days=self.retention_days)).timestamp() * MICROS)
 
     def scope(self, held: Held) -> Held:
         """The rows that are judged."""
@@ -99,43 +111,53 @@ def find(subject: Subject, contract: Contract, catalog: Catalog, log: Log, wait_
     Raises:
         MillraceError: the topic or a table is not there, or a service does not answer.
     """
-    state = log.state(subject.topic)
-    table, known, moved = _wait(
-        lambda: load(catalog, subject.raw_table), subject.topic, state, wait_s
-    )
+    due = log.state(subject.topic).ends
+    first, known = _wait(lambda: load(catalog, subject.raw_table), subject.topic, due, wait_s)
     quarantine_table = load(catalog, subject.quarantine_table)
-    quarantine = read_quarantine(quarantine_table, subject)
+    unread: list[Damage] = []
+    quarantine = read_quarantine(quarantine_table, subject, unread)
     table = load(catalog, subject.raw_table)
-    now = landed(table, subject.topic)
+    now, state = landed(table, subject.topic), log.state(subject.topic)
     if not known.is_recorded:
-        known = now = Landed(_ends_of_rows(table, subject, quarantine))
-    starts = _starts(subject, log, state, known)
+        first = known = now = Landed(_ends_of_rows(table, subject, quarantine))
+    starts = _starts(subject, log, known)
     ends = {part: known.ends.get(part, 0) for part in {*state.ends, *known.ends}}
-    ranges = {part: (starts.get(part, 0), end) for part, end in sorted(ends.items())}
-    moved = moved or now.ends != known.ends
-    return Facts(subject, contract, state, now, moved, ranges, table, quarantine_table, quarantine)
+    return Facts(
+        subject=subject,
+        contract=contract,
+        due=due,
+        log=state,
+        landed=now,
+        moved=frozenset(part for part, end in now.ends.items() if end > first.ends.get(part, 0)),
+        ranges={part: (starts.get(part, 0), end) for part, end in sorted(ends.items())},
+        raw_table=table,
+        quarantine_table=quarantine_table,
+        quarantine=quarantine,
+        unread=unread,
+    )
 
 
 def _wait(
-    read: Callable[[], Table], topic: str, log: TopicState, wait_s: float
-) -> tuple[Table, Landed, bool]:
-    """The table when it has landed what the log had, or when patience ends."""
+    read: Callable[[], Table], topic: str, due: Mapping[int, int], wait_s: float
+) -> tuple[Landed, Landed]:
+    """How far the table was landed at first, and when it had landed what the log had, or when
+    patience ended.
+    """
     deadline, first = time.monotonic() + wait_s, None
     while True:
-        table = read()
-        known = landed(table, topic)
+        known = landed(read(), topic)
         first = first or known
-        behind = any(known.ends.get(part, 0) < end for part, end in log.ends.items())
+        behind = any(known.ends.get(part, 0) < end for part, end in due.items())
         if not behind or time.monotonic() > deadline:
-            return table, known, known.ends != first.ends
+            return first, known
         time.sleep(POLL_S)
 
 
-def read_quarantine(table: Table, subject: Subject) -> Held:
+def read_quarantine(table: Table, subject: Subject, unread: list[Damage]) -> Held:
     """The quarantined records of the subject."""
     gatherer = Gatherer(subject.topic)
     mine = EqualTo(term="dataset", value=subject.dataset)
-    for batch in scan(table, (*HELD_COLUMNS, "status"), mine):
+    for batch in scan(table, (*HELD_COLUMNS, "status"), mine, unread):
         gatherer.add(batch)
     return gatherer.held()
 
@@ -152,7 +174,7 @@ def _ends_of_rows(table: Table, subject: Subject, quarantine: Held) -> dict[int,
     return ends
 
 
-def _starts(subject: Subject, log: Log, state: TopicState, known: Landed) -> dict[int, int]:
+def _starts(subject: Subject, log: Log, known: Landed) -> dict[int, int]:
     """Where judging starts: at 0, or at the first offset that is not before `since`."""
     if subject.since is None:
         return {}

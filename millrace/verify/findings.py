@@ -8,6 +8,8 @@ from millrace.verify.facts import Facts
 from millrace.verify.keys import EMPTY, Keys, positions_of
 from millrace.verify.report import KEPT_POSITIONS, Finding
 
+#: What a quarantined record is before anybody decided about it; tables of before say the second.
+OPEN = ("open", "quarantined")
 STATUS = "bin/millrace landing status"
 LAND = f"{STATUS}  # then bin/millrace landing start"
 LOST = f"{STATUS}  # the log may still have them: bin/millrace landing rebuild"

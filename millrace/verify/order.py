@@ -187,7 +187,7 @@ class Order:
 
     def _note_expired(self, number: int) -> None:
         if number:
-            days = self.facts.contract.retention_days
+            days = self.facts.retention_days
             self.notes.append(
                 f"{self.facts.subject.dataset}: {number:,} positions are older than the {days} days"
                 " that the raw table keeps; nothing is said of them"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 #: Law -> what it says, as the report prints it.
 LAWS = {
@@ -17,6 +16,8 @@ LAWS = {
     "L6": "count and checksum agree across the engines",
     "L7": "every file of every kept snapshot is whole",
 }
+#: Counts that the report shows even where they are zero everywhere.
+ALWAYS = ("acknowledged", "landed", "quarantined", "lost", "doubled")
 #: Positions that a finding carries, and that a line shows, at most.
 KEPT_POSITIONS = 1000
 SHOWN_POSITIONS = 10
@@ -83,6 +84,16 @@ class Report:
         """Whether nothing was found."""
         return not self.findings
 
+    @property
+    def lost(self) -> int:
+        """Acknowledged records that are nowhere though they should be."""
+        return sum(each.get("lost", 0) for each in self.counts.values())
+
+    @property
+    def doubled(self) -> int:
+        """Positions that are there more than once, or in raw and open in quarantine at once."""
+        return sum(each.get("doubled", 0) for each in self.counts.values())
+
     def lines(self) -> list[str]:
         """The report for people; the last line is the verdict."""
         lines = [*self._count_lines(), "", *self._check_lines()]
@@ -94,10 +105,28 @@ class Report:
 
     def to_json(self) -> str:
         """The receipt."""
-        return json.dumps({"ok": self.ok, **asdict(self), "laws": LAWS}, indent=2) + "\n"
+        return (
+            json.dumps(
+                {
+                    "ok": self.ok,
+                    "lost": self.lost,
+                    "doubled": self.doubled,
+                    **asdict(self),
+                    "laws": LAWS,
+                },
+                indent=2,
+            )
+            + "\n"
+        )
 
     def _count_lines(self) -> list[str]:
         names = list(dict.fromkeys(name for each in self.counts.values() for name in each))
+        # What is zero everywhere is no column, but for those that people look for.
+        names = [
+            name
+            for name in names
+            if name in ALWAYS or any(each.get(name) for each in self.counts.values())
+        ]
         rows = [
             [dataset, *(f"{each.get(name, 0):,}" for name in names)]
             for dataset, each in self.counts.items()
@@ -156,8 +185,3 @@ def _table(rows: list[list[str]]) -> list[str]:
         else:
             lines.append("  ".join([row[0].ljust(widths[0]), *row[1:]]))
     return lines
-
-
-def merge(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """One mapping of many; a later one wins."""
-    return {key: value for part in parts for key, value in part.items()}

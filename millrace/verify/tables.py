@@ -15,7 +15,8 @@ from pyiceberg.expressions import AlwaysTrue, BooleanExpression
 from pyiceberg.io.pyarrow import ArrowScan, _read_all_delete_files
 from pyiceberg.table import Table
 
-from millrace.verify.errors import SourceAwayError, VerifyError
+from millrace.verify.errors import PointerError, SourceAwayError, VerifyError, raise_if_away
+from millrace.verify.files import Damage
 from millrace.verify.keys import EMPTY, Keys, Mask, keys_of
 
 #: In the summary of a landing snapshot: topic -> topic id, and partition -> next offset.
@@ -45,18 +46,18 @@ def load(catalog: Catalog, name: str) -> Table:
 
     Raises:
         VerifyError: there is no such table.
+        PointerError: the catalog points to a metadata file that is not there or does not read.
         SourceAwayError: the catalog or its store does not answer.
     """
     try:
         return catalog.load_table(name)
     except NoSuchTableError:
         raise VerifyError(f"table {name}", "there is no such table", "bin/millrace apply") from None
-    except OSError as error:
-        raise SourceAwayError(f"table {name}", str(error)) from error
-    except Exception as error:  # Thrift's classes have no common base
+    except Exception as error:  # Thrift's classes and those of the stores have no common base
+        raise_if_away(error, f"table {name}")
         if "thrift" in type(error).__module__.lower():
             raise SourceAwayError(f"table {name}", f"the metastore: {error!r}") from error
-        raise
+        raise PointerError(name, f"the catalog's metadata file: {error}") from error
 
 
 def landed(table: Table, topic: str) -> Landed:
@@ -74,17 +75,36 @@ def landed(table: Table, topic: str) -> Landed:
 
 
 def scan(
-    table: Table, columns: Sequence[str] = ("*",), where: BooleanExpression | None = None
+    table: Table,
+    columns: Sequence[str] = ("*",),
+    where: BooleanExpression | None = None,
+    unread: list[Damage] | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of the table's current snapshot, a file after the other, in bounded batches."""
+    """The rows of the table's current snapshot, a file after the other, in bounded batches.
+
+    Args:
+        unread: takes the files that can not be read, whose rows are missing then.
+    """
+    unread = [] if unread is None else unread
     found = table.scan(row_filter=where or AlwaysTrue(), selected_fields=tuple(columns))
-    tasks = sorted(found.plan_files(), key=lambda task: task.file.file_path)
-    reader = ArrowScan(table.metadata, table.io, found.projection(), found.row_filter)
-    deletes = _read_all_delete_files(table.io, tasks)
-    # PyIceberg's public door keeps all batches of a file; this one streams them.
-    for batch in reader._record_batches_from_scan_tasks_and_deletes(tasks, deletes):
-        if batch.num_rows:
-            yield batch
+    name = ".".join(table.name())
+    try:
+        tasks = sorted(found.plan_files(), key=lambda task: task.file.file_path)
+        reader = ArrowScan(table.metadata, table.io, found.projection(), found.row_filter)
+    except Exception as error:  # damaged manifests raise whatever their bytes mean
+        raise_if_away(error, f"table {name}")
+        unread.append(Damage(name, f"can not be read: {error}"))
+        return
+    for task in tasks:
+        try:
+            deletes = _read_all_delete_files(table.io, [task])
+            # PyIceberg's public door keeps all batches of a file; this one streams them.
+            for batch in reader._record_batches_from_scan_tasks_and_deletes([task], deletes):
+                if batch.num_rows:
+                    yield batch
+        except Exception as error:  # as above
+            raise_if_away(error, f"table {name}")
+            unread.append(Damage(task.file.file_path, f"can not be read: {error}"))
 
 
 @dataclass

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -199,9 +199,14 @@ class World:
         return self.catalog.load_table(name)
 
     def age(self, days: int) -> None:
-        """Make every record of the log older."""
-        for row in self.log.rows.values():
-            row["kafka_at"] -= timedelta(days=days)
+        """Make every record older, in the log and in the tables."""
+
+        def older(rows: Iterable[Row]) -> list[Row]:
+            return [{**row, "kafka_at": row["kafka_at"] - timedelta(days=days)} for row in rows]
+
+        self.log.rows = dict(enumerate(older(self.log.rows.values())))
+        for name in (RAW, QUARANTINE):
+            self.change(name, older)
 
     def verify(self, **options: Any) -> Report:
         subject = Subject("visits", TOPIC, RAW, QUARANTINE, self.ledger_folder)
@@ -217,7 +222,7 @@ class World:
         )
 
     def sources(self) -> Sources:
-        return Sources(self.catalog, self.log)
+        return Sources(self.catalog, self.log, self.schemas.get)
 
     def broken(self, **options: Any) -> dict[str, list[str]]:
         """Law to what was found against it."""

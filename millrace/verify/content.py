@@ -1,0 +1,227 @@
+"""L5: every column is what an independent decoding of the record's own bytes gives.
+
+The bytes are the topic's. Where the topic has them no more they are the table's own, whose digest
+then has to be the one that the producer's ledger recorded. A replayed record may have a corrected
+value: then its columns are held to that value, and quarantine has to hold the original bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from millrace.verify.decode import Decoder, SchemaText, UndecodableError, framed_id
+from millrace.verify.facts import Facts
+from millrace.verify.findings import OPEN, finding
+from millrace.verify.keys import EMPTY, Keys, is_in, keys_of, within
+from millrace.verify.report import Finding
+from millrace.verify.spool import Spool
+from millrace.verify.tables import Held
+
+#: Python keeps some kilobytes of a decoded record: so many are decoded at once.
+SLICE_ROWS = 8192
+#: Columns of the record itself, as the topic gives them.
+CARRIED = ("kafka_at", "kafka_key", "kafka_headers", "value")
+REMEDY = "bin/millrace consume {topic}  # and compare with the table: nothing rewrites raw rows"
+
+
+class Content:
+    """The law of values for one subject; rows are added batch by batch.
+
+    Attributes:
+        compared: rows whose columns were compared.
+        corrected: rows that were replayed with another value.
+        without_topic: rows that the topic has no more.
+    """
+
+    def __init__(self, facts: Facts, spool: Spool, schemas: SchemaText) -> None:
+        self.facts = facts
+        self._spool = spool
+        self._decoder = Decoder(facts.contract, schemas)
+        self._kind = facts.contract.format
+        self._own = [field.name for field in facts.contract.fields]
+        self._replayed: Keys = np.unique(facts.quarantine.of_status("replayed", *OPEN))
+        self._wrong: dict[str, list[Keys]] = {}
+        self._why: dict[str, str] = {}
+        self.compared = self.corrected = self.without_topic = 0
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Compare rows of the raw table."""
+        for part in _judged(rows, self.facts):
+            self._compare(part, is_raw=True)
+
+    def add_quarantined(self, rows: pa.RecordBatch) -> None:
+        """Compare rows of the quarantine: their bytes, not what they might mean."""
+        for part in _judged(rows, self.facts):
+            self._compare(part, is_raw=False)
+
+    def findings(self) -> list[Finding]:
+        """All that breaks L5."""
+        table = self.facts.subject.topic
+        return [
+            finding(
+                self.facts,
+                "L5",
+                f"have another {column} than {self._why[column]}",
+                REMEDY.format(topic=table),
+                np.unique(np.concatenate(keys)),
+            )
+            for column, keys in self._wrong.items()
+        ] + list(self._against_ledger())
+
+    def notes(self) -> list[str]:
+        """What could be compared less than the rest."""
+        name, gone = self.facts.subject.dataset, self.without_topic
+        if not gone:
+            return []
+        bytes_ = "its own bytes and the ledger's digest" if self.facts.contract.keep_value else ""
+        held = bytes_ or "the ledger's digest alone: the table keeps no bytes"
+        return [f"{name}: {gone:,} rows are no longer in the topic; they are held to {held}"]
+
+    def _compare(self, rows: pa.RecordBatch, is_raw: bool) -> None:
+        keys = keys_of(rows["kafka_partition"], rows["kafka_offset"])
+        there = is_in(keys, self._spool.keys)
+        self.compared += len(keys)
+        self.without_topic += int((~there).sum())
+        self._compare_part(rows.filter(pa.array(there)), keys[there], True, is_raw)
+        self._compare_part(rows.filter(pa.array(~there)), keys[~there], False, is_raw)
+
+    def _compare_part(self, rows: pa.RecordBatch, keys: Keys, in_topic: bool, is_raw: bool) -> None:
+        """Compare rows that the topic has, or rows that it has no more."""
+        if not len(keys):
+            return
+        columns = {name: rows[name] for name in rows.schema.names}
+        values = columns["value"].to_pylist() if "value" in columns else None
+        if in_topic:
+            records = self._spool.records(keys)
+            sent = records["value"].to_pylist()
+            free = np.zeros(len(keys), np.bool_)
+            if is_raw and values is not None:
+                free = is_in(keys, self._replayed) & _differ(values, sent)
+                self.corrected += int(free.sum())
+            for name in CARRIED:
+                if name in columns:
+                    wrong = _unequal(columns[name], records[name])
+                    self._note(name, keys[wrong & ~free], "the topic")
+            values = [
+                own if free[row] and values else given
+                for row, (own, given) in enumerate(zip(values or sent, sent, strict=True))
+            ]
+        if values is not None:
+            self._compare_decoded(columns, values, keys, is_raw)
+
+    def _compare_decoded(
+        self, columns: dict[str, pa.Array], values: list[bytes | None], keys: Keys, is_raw: bool
+    ) -> None:
+        """Compare what follows from the bytes."""
+        digests = [None if each is None else hashlib.sha256(each).hexdigest() for each in values]
+        source = "its bytes"
+        self._hold("value_sha256", columns, digests, keys, source)
+        if not is_raw:
+            return
+        self._hold("is_tombstone", columns, [each is None for each in values], keys, source)
+        ids = [framed_id(each, self._kind) for each in values]
+        self._hold("schema_id", columns, ids, keys, source)
+        decoded: list[dict[str, Any]] = []
+        for key, value in zip(keys, values, strict=True):
+            try:
+                decoded.append(self._decoder.decode(value))
+            except UndecodableError as error:
+                decoded.append({})
+                self._note("content", np.array([key]), f"its bytes, which decode to none: {error}")
+        for name in self._own:
+            self._hold(name, columns, [row.get(name) for row in decoded], keys, "its bytes say")
+
+    def _hold(
+        self,
+        name: str,
+        columns: dict[str, pa.Array],
+        expected: Sequence[Any],
+        keys: Keys,
+        source: str,
+    ) -> None:
+        if name not in columns:
+            self._note(name, keys, f"{source}: there is no such column")
+            return
+        actual = columns[name]
+        try:
+            wanted = pa.array(expected, actual.type)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            wrong = _differ(actual.to_pylist(), list(expected))
+        else:
+            wrong = _unequal(actual, wanted)
+        self._note(name, keys[wrong], source)
+
+    def _note(self, column: str, keys: Keys, why: str) -> None:
+        if len(keys):
+            self._wrong.setdefault(column, []).append(keys)
+            self._why.setdefault(column, why)
+
+    def _against_ledger(self) -> Iterator[Finding]:
+        """The digest that the producer recorded, of every acknowledged record."""
+        facts = self.facts
+        order = np.argsort(facts.ledger.keys, kind="stable")
+        told = facts.ledger.keys[order]
+        wrong = [EMPTY]
+        originals = facts.quarantine.keys
+        for held in (facts.quarantine, facts.raw):
+            mine = is_in(held.keys, told)
+            if held is facts.raw:
+                mine &= ~is_in(held.keys, np.sort(originals))
+            if mine.any():
+                wrong.append(_other_digests(held.where(mine), told, order, facts))
+        if len(keys := np.unique(np.concatenate(wrong))):
+            text = "have another digest than the ledger of their producer"
+            remedy = REMEDY.format(topic=facts.subject.topic)
+            yield finding(facts, "L5", text, remedy, keys)
+
+
+def _other_digests(held: Held, told: Keys, order: Keys, facts: Facts) -> Keys:
+    rows = order[np.searchsorted(told, held.keys)]
+    expected = facts.ledger.digests.take(pa.array(rows))
+    wrong = _unequal(held.digests.fill_null(""), expected)
+    keys: Keys = held.keys[wrong & within(held.keys, facts.ranges)]
+    return keys
+
+
+def _judged(rows: pa.RecordBatch, facts: Facts) -> Iterator[pa.RecordBatch]:
+    """The rows of the judged ranges, in slices."""
+    keys = keys_of(rows["kafka_partition"], rows["kafka_offset"])
+    mine = rows.filter(pa.array(within(keys, facts.ranges)))
+    for start in range(0, mine.num_rows, SLICE_ROWS):
+        yield mine.slice(start, SLICE_ROWS)
+
+
+def _unequal(actual: pa.Array | pa.ChunkedArray, expected: pa.Array | pa.ChunkedArray) -> Any:
+    """Which values differ; the types may differ in their width."""
+    left, right = _flat(actual), _flat(expected)
+    if left.type != right.type:
+        right = right.cast(left.type)
+    if left.equals(right):
+        return np.zeros(len(left), np.bool_)
+    return _differ(left.to_pylist(), right.to_pylist())
+
+
+def _flat(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def _differ(left: Iterable[Any], right: Iterable[Any]) -> Any:
+    return np.array([not _same(*pair) for pair in zip(left, right, strict=True)], np.bool_)
+
+
+def _same(left: Any, right: Any) -> bool:
+    """Equal, where NaN equals itself and no list (of headers) equals an empty one."""
+    if left == right or ((left or None) is (right or None) is None and left in (None, [])):
+        return True
+    if isinstance(left, float) and isinstance(right, float):
+        return left != left and right != right  # noqa: PLR0124 - that is what NaN is
+    if isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        return all(map(_same, left, right))
+    if isinstance(left, dict) and isinstance(right, dict) and left.keys() == right.keys():
+        return all(_same(left[name], right[name]) for name in left)
+    return False
