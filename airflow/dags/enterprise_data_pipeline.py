@@ -1,9 +1,10 @@
 """From generated events to marts, once a day.
 
 Contracts come first: topics, schemas and raw tables exist before anything is published. Then the
-sample is published while the landing stream starts; when all of it has landed, Spark builds the
-processed tables, Great Expectations looks at them, and dbt builds the marts. A gate that fails
-leaves the old marts in place. Parameters of a run: `generate` (publish a new sample first).
+sample is published while the landing stream starts; when all of it has landed and no stream has
+turned bad, Spark builds the processed tables, Great Expectations looks at them, and dbt builds the
+marts. A gate that fails leaves the old marts in place. Parameters of a run: `generate` (publish a
+new sample first).
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ select '{table}' as "table", count(*) as files, sum(record_count) as "rows",
     sum(file_size_in_bytes) as bytes
 from iceberg.processed."{table}$files"
 """
+#: A dataset beside the shop's that turns bad is no reason to keep the shop's marts back.
+SHOP = ("customers", "products", "locations", "orders")
+OF_THE_SHOP = [word for dataset in SHOP for word in ("--dataset", dataset)]
 PROCESSED = ("customers", "products", "locations", "orders", "order_lines")
 
 with DAG(
@@ -59,6 +63,13 @@ with DAG(
             trigger_rule=TriggerRule.NONE_FAILED,
         )
 
+        # A stream that has turned bad stays bad; the one retry is for a service that was away.
+        check_quarantine = MillraceOperator(
+            task_id="check_quarantine",
+            arguments=["quarantine", "check", "--since", "1h", *OF_THE_SHOP],
+            retries=1,
+        )
+
     with TaskGroup("data_processing"):
         build_processed = SparkOperator(
             task_id="build_processed",
@@ -89,7 +100,8 @@ with DAG(
 
     apply_contracts >> ensure_landing >> wait_for_landing
     [apply_contracts, generate_data] >> publish_sample >> wait_for_landing
-    wait_for_landing >> build_processed >> [check_processed, record_table_sizes]
+    wait_for_landing >> check_quarantine >> build_processed
+    build_processed >> [check_processed, record_table_sizes]
     check_processed >> [dbt.producer, *dbt.roots]
     [dbt.producer, *dbt.leaves] >> check_daily_revenue
     [check_daily_revenue, record_table_sizes] >> complete

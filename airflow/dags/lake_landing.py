@@ -2,7 +2,8 @@
 
 Every few minutes: start the streaming application where it is not running (starting it twice is
 harmless), then report each topic's lag. `watch_landing` fails where table and log disagree, and
-where a record has not landed though half of its topic's retention is over.
+where a record has not landed though half of its topic's retention is over. What is open in
+quarantine is counted by class, and published as dead letters.
 """
 
 from __future__ import annotations
@@ -30,4 +31,12 @@ with DAG(
     watch_landing = MillraceOperator(
         task_id="watch_landing", arguments=["landing", "status", "--strict"]
     )
+    report_quarantine = MillraceOperator(
+        task_id="report_quarantine",
+        arguments=["quarantine", "list", "--status", "open", "--limit", "0"],
+    )
+    publish_dead_letters = MillraceOperator(
+        task_id="publish_dead_letters", arguments=["quarantine", "publish"]
+    )
     ensure_landing >> [report_lag, watch_landing]
+    ensure_landing >> report_quarantine >> publish_dead_letters

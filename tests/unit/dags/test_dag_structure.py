@@ -95,7 +95,8 @@ def test_the_pipeline_has_its_groups_and_ends_with_complete(bag: DagBag) -> None
     [
         ("data_ingestion.apply_contracts", "data_generation.publish_sample"),
         ("data_generation.publish_sample", "data_ingestion.wait_for_landing"),
-        ("data_ingestion.wait_for_landing", "data_processing.build_processed"),
+        ("data_ingestion.wait_for_landing", "data_ingestion.check_quarantine"),
+        ("data_ingestion.check_quarantine", "data_processing.build_processed"),
         ("data_processing.build_processed", "data_storage.check_processed"),
         ("data_storage.check_processed", "analytics.build_models"),
         ("data_storage.check_processed", "analytics.staging.stg_orders"),
