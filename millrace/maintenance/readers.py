@@ -78,6 +78,8 @@ def _back_to(snapshots: list[Snapshot], topic: str, landed: TopicOffsets | None)
         if text is None:
             continue
         known = parse(text).get(topic, TopicOffsets())
+        if landed is not None and landed.topic_id and not known.may_be_of(landed.topic_id):
+            return number  # of a topic that is gone
         ends = landed.ends if landed is not None else {}
         if all(end <= ends.get(part, 0) for part, end in known.ends.items()):
             return number
