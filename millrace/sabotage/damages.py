@@ -68,17 +68,9 @@ def swap(scene: Scene) -> Mark:
 
 def change_byte(scene: Scene) -> Mark:
     """One byte of one text is another; the record's own bytes beside it are not."""
-    position = scene.a_landed()
-    row = scene.row(position)
-    texts = [
-        field.name
-        for field in scene.contract.fields
-        if field.type == "string" and row[field.name][0].as_py()
-    ]
-    name = scene.choose.choice(texts or [VALUE_COLUMN])
-    if name not in row.column_names:
-        raise NothingToDamageError(scene.contract.dataset, "text and no bytes of its records")
-    scene.set_cells({position: {name: other_byte(row[name][0].as_py())}})
+    position, name = _text(scene)
+    value = scene.row(position)[name][0].as_py()
+    scene.set_cells({position: {name: other_byte(value)}})
     return Mark("L5", frozenset({position}))
 
 
@@ -168,18 +160,32 @@ def other_byte(value: str | bytes) -> str | bytes:
     return value[:-1] + ("a" if value[-1] != "a" else "b")
 
 
+def _text(scene: Scene) -> tuple[Position, str]:
+    """A row and a text in it; the record's bytes where no row that was looked at has a text."""
+    texts = [field.name for field in scene.contract.fields if field.type == "string"]
+    for names in (texts, [VALUE_COLUMN]):
+        for _ in range(TRIES):
+            position = scene.a_landed()
+            row = scene.row(position)
+            if found := [
+                name for name in names if name in row.column_names and row[name][0].as_py()
+            ]:
+                return position, scene.choose.choice(found)
+    raise NothingToDamageError(scene.contract.dataset, "text and no bytes of its records")
+
+
 def _to_swap(scene: Scene) -> tuple[Position, Position, str]:
     """Two rows, and a column in which both have a value and not the same."""
-    one = scene.a_landed()
-    row = scene.row(one)
-    own = [field.name for field in scene.contract.fields if row[field.name][0].as_py() is not None]
+    names = [field.name for field in scene.contract.fields]
     for _ in range(TRIES):
-        other = scene.a_landed()
-        against = scene.row(other)
+        one, other = scene.a_landed(), scene.a_landed()
+        row, against = (
+            {name: scene.row(each)[name][0].as_py() for name in names} for each in (one, other)
+        )
         differ = [
             name
-            for name in own
-            if (value := against[name][0].as_py()) is not None and value != row[name][0].as_py()
+            for name in names
+            if None not in (row[name], against[name]) and row[name] != against[name]
         ]
         if differ:
             return one, other, scene.choose.choice(differ)

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from millrace.verify.run import Sources
 from millrace.verify.topic import RECORDS, TopicState
 from millrace_producers.ledger import Intent, Ledger
 
+STEP = (Field("link", "string"), Field("price", "decimal(9,2)"))
 CONTRACT = Contract(
     "visits",
     "visits",
@@ -41,6 +43,7 @@ CONTRACT = Contract(
     (
         Field("page", "string", required=True),
         Field("seconds", "int"),
+        Field("steps", "array", items=Field("item", "struct", fields=STEP)),
         Field("late_column", "int"),
     ),
     format="json",
@@ -57,11 +60,31 @@ def is_bad(offset: int) -> bool:
     return offset % 7 == 3
 
 
+def is_tombstone(offset: int) -> bool:
+    """Whether the record has no value."""
+    return offset % 10 == 5
+
+
 def record(partition: int, offset: int) -> dict[str, Any]:
-    own: dict[str, Any] = {"page": f"page {partition} {offset}", "seconds": offset % 5}
+    """The values of a record."""
+    if is_tombstone(offset):
+        return {}
+    steps = [{"link": f"s{n}", "price": Decimal(offset * n) / 100} for n in range(offset % 3)]
+    own = {"page": f"page {partition} {offset}", "seconds": offset % 5, "steps": steps}
     if is_bad(offset):
         del own["page"]
     return own
+
+
+def encoded(partition: int, offset: int) -> bytes | None:
+    """The bytes of a record."""
+    if is_tombstone(offset):
+        return None
+    return json.dumps(record(partition, offset), default=str).encode()
+
+
+def digest(value: bytes | None) -> str | None:
+    return None if value is None else hashlib.sha256(value).hexdigest()
 
 
 class Dataset:
@@ -74,14 +97,14 @@ class Dataset:
     def __init__(self, catalog: LakeCatalog, folder: Path) -> None:
         self.catalog, self.folder, self.ledger = catalog, folder, folder / "ledger"
         self.records = {
-            (partition, offset): json.dumps(record(partition, offset)).encode()
+            (partition, offset): encoded(partition, offset)
             for partition in PARTITIONS
             for offset in OFFSETS
         }
         ledger = Ledger(self.ledger)
         self.run = ledger.run_id
         self._make_tables()
-        digests = [hashlib.sha256(value).hexdigest() for value in self.records.values()]
+        digests = [digest(value) for value in self.records.values()]
         numbers = ledger.intend([Intent("visits", "visits", each) for each in digests])
         for number, position in zip(numbers, self.records, strict=True):
             ledger.acknowledge(number, *position)
@@ -95,7 +118,7 @@ class Dataset:
 
     def _make_tables(self) -> None:
         """The raw table has grown once, so its field ids are not those of a new table."""
-        old = Contract(**{**CONTRACT.__dict__, "fields": CONTRACT.fields[:2]}).iceberg_schema()
+        old = Contract(**{**CONTRACT.__dict__, "fields": CONTRACT.fields[:3]}).iceberg_schema()
         for name, schema, spec in (
             ("raw.visits", old, raw_partitioning(old)),
             (
@@ -138,13 +161,13 @@ class Dataset:
             "kafka_offset": offset,
             "kafka_at": BEGAN + timedelta(seconds=offset),
             "kafka_headers": [{"key": "millrace-run", "value": self.run.encode()}],
-            "value_sha256": hashlib.sha256(value).hexdigest(),
+            "value_sha256": digest(value),
             "value": value,
         }
         if name == QUARANTINE_TABLE:
             own = {"dataset": "visits", "reason": "missing_field", "status": "open"}
         else:
-            own = {**record(partition, offset), "is_tombstone": False}
+            own = {**record(partition, offset), "is_tombstone": value is None}
         return {**row, **own}
 
 
