@@ -39,7 +39,7 @@ def plan_expire(lake: Lake, name: str) -> Work:
     reasons = (*_told(kept), *notes)
     carried = ", after carrying on what they remember" if hidden(table) else ""
     if not old and not carried:
-        return Work(f"nothing: {count(len(kept), 'snapshot')} kept", reasons)
+        return Work("nothing", reasons)
     would = f"{count(len(old), 'snapshot')} of {len(table.metadata.snapshots)}{carried}"
     return Work(would, reasons, lambda: _expire(lake, name))
 
@@ -49,20 +49,20 @@ def guard(lake: Lake, name: str, table: Table) -> tuple[dict[int, str], tuple[st
     kept: dict[int, str] = {}
     current = table.current_snapshot()
     if current is not None:
-        kept[current.snapshot_id] = "is current"
+        kept[current.snapshot_id] = "current"
     for ref_name, ref in table.metadata.refs.items():
         if ref_name != MAIN_BRANCH:
-            kept.setdefault(ref.snapshot_id, f"is the {ref.snapshot_ref_type} {ref_name}")
+            kept.setdefault(ref.snapshot_id, f"the {ref.snapshot_ref_type} {ref_name}")
     hours = lake.limits.longest_job_hours
     youngest = lake.now - timedelta(hours=hours)
     for snapshot in table.metadata.snapshots:
         if made_at(snapshot) >= youngest:
-            kept.setdefault(snapshot.snapshot_id, f"may be read by a job of up to {hours:g} h")
+            kept.setdefault(snapshot.snapshot_id, f"younger than {hours:g} h, the longest job")
     needed, why = needed_by_landing(lake, name, table)
     _keep(kept, needed, why)
-    _keep(kept, _reading(table), "tell what was read last")
+    _keep(kept, _reading(table), "what was read last")
     notes = _keep_unread(lake, name, table, kept)
-    _keep(kept, _between(table, kept), "stand between others that are kept")
+    _keep(kept, _between(table, kept), "between others that are kept")
     return kept, notes
 
 
@@ -89,7 +89,7 @@ def _keep_unread(lake: Lake, name: str, table: Table, kept: dict[int, str]) -> t
             days = lake.limits.reader_days
             notes.append(f"{reader} has not read for {days:g} days: it will read all of {name}")
             continue
-        _keep(kept, {position, *ahead}, f"{reader} goes on from there")
+        _keep(kept, {position, *ahead}, f"{reader} has still to read")
     return tuple(notes)
 
 
@@ -116,7 +116,7 @@ def _old(table: Table, kept: dict[int, str]) -> list[int]:
 def _told(kept: dict[int, str]) -> tuple[str, ...]:
     """How many are kept for each reason."""
     reasons = Counter(kept.values())
-    return tuple(f"{count(number, 'snapshot')} kept: {why}" for why, number in reasons.items())
+    return tuple(f"keeps {number}: {why}" for why, number in reasons.items())
 
 
 def _expire(lake: Lake, name: str) -> str:

@@ -45,7 +45,7 @@ def plan_orphans(lake: Lake, name: str) -> Work:
     """
     orphans, young = _find(lake, name)
     hours = lake.limits.orphan_hours
-    kept = (f"{_sum(young)} younger than {hours:g} h may belong to a running job",) if young else ()
+    kept = (f"keeps {_sum(young)} younger than {hours:g} h: a job may need them",) if young else ()
     if not orphans:
         return Work("nothing", kept)
     would = f"{_sum(orphans)} older than {hours:g} h, such as "

@@ -67,8 +67,8 @@ def needed_by_landing(lake: Lake, name: str, table: Table) -> tuple[set[int], st
     for snapshot in line(table):
         found.add(snapshot.snapshot_id)
         if note(snapshot, SUMMARY_KEY) is not None and len(found) >= wanted:
-            return found, "hold the landing's offsets"
-    return (found, "may hold the landing's offsets") if wanted > 1 else (set(), "")
+            return found, "the landing's offsets"
+    return (found, "the landing's offsets, perhaps") if wanted > 1 else (set(), "")
 
 
 def _back_to(snapshots: list[Snapshot], topic: str, landed: TopicOffsets | None) -> int:

@@ -54,7 +54,7 @@ class Found:
 
     def kept(self) -> tuple[str, ...]:
         """What stays and why."""
-        return tuple(f"{_sum(tasks)}: {reason}" for reason, tasks in self.waiting.items())
+        return tuple(f"keeps {_sum(tasks)}: {reason}" for reason, tasks in self.waiting.items())
 
 
 def plan_retention(lake: Lake, name: str) -> Work:
@@ -172,10 +172,11 @@ def _open_rows(name: str, table: Table, rule: Rule) -> tuple[str, ...]:
     old_and_open = f"status = 'open' and quarantined_at < '{rule.before.isoformat()}'"
     if not (old := table.scan(row_filter=old_and_open).count()):
         return ()
-    return (f"{count(old, 'open row')} older than {rule.days} days: bin/millrace quarantine list",)
+    kept = f"keeps {count(old, 'open row')} of more than {rule.days} days"
+    return (f"{kept}: bin/millrace quarantine list",)
 
 
 def _sum(tasks: list[FileScanTask]) -> str:
     rows = sum(task.file.record_count for task in tasks)
     taken = sum(task.file.file_size_in_bytes for task in tasks)
-    return f"{count(len(tasks), 'file')} with {count(rows, 'row')}, {size(taken)},"
+    return f"{count(len(tasks), 'file')} with {count(rows, 'row')} and {size(taken)}"

@@ -45,7 +45,7 @@ def test_an_old_orphan_goes_and_an_uncommitted_young_file_survives(
         age_file(Path(file.file_path.removeprefix("file://")), 100)
     work = plan_orphans(lake_now, "raw.visits")
     assert work.would.startswith("1 file with")
-    assert "younger than 72 h may belong to a running job" in work.kept[0]
+    assert "younger than 72 h: a job may need them" in work.kept[0]
     clean(lake_now)
     assert not Path(old.path.removeprefix("file://")).exists()
     # The batch that wrote it commits now.
