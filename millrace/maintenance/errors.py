@@ -26,6 +26,16 @@ class ConflictError(TransientError):
         )
 
 
+class StoreError(TransientError):
+    """A store or the metastore failed in the middle of a step."""
+
+    def __init__(self, table: str, step: str, error: BaseException) -> None:
+        said = " ".join(str(getattr(error, "message", None) or error).split())[:500]
+        cause = f"{type(error).__name__}: {said}"
+        remedy = f"make doctor  # then bin/millrace maintain --table {table} --only {step}"
+        super().__init__(f"{step} of {table}", cause, remedy)
+
+
 class NamesDifferError(MillraceError):
     """A table's files and its folder are named by two names of a store, or of two stores."""
 

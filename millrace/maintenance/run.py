@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError
+from hive_metastore.ttypes import MetaException
+from thrift.transport.TTransport import TTransportException
+
 from millrace.errors import MillraceError
 from millrace.maintenance import compact, expire, orphans, retention
-from millrace.maintenance.errors import UnknownTableError
+from millrace.maintenance.errors import StoreError, UnknownTableError
 from millrace.maintenance.lake import Lake, Work
 from millrace.maintenance.lock import table_lock
 
@@ -19,6 +23,9 @@ STEPS: dict[str, Callable[[Lake, str], Work]] = {
     "expire": expire.plan_expire,
     "orphans": orphans.plan_orphans,
 }
+#: What the clients of the stores and of the metastore raise. OSError is also that of WebHDFS and
+#: of the object store's requests: a node that is gone, a full disk, a file that is missing.
+STORES = (OSError, BotoCoreError, MetaException, TTransportException)
 WIDTH = max(map(len, STEPS))
 
 
@@ -78,7 +85,8 @@ def _steps(
                 tell(f"  {'':{WIDTH}}    {each}")
             if work.perform is not None and not dry_run:
                 tell(f"  {'':{WIDTH}}  {work.perform()}")
-        except MillraceError as error:
+        except (MillraceError, *STORES) as raised:
+            error = raised if isinstance(raised, MillraceError) else StoreError(name, step, raised)
             tell(f"  {step:{WIDTH}}  failed: {error.cause}")
             failures.append(error)
     return failures

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from millrace.errors import TransientError
 from millrace.lake.commit import commit_append
 from millrace.maintenance import orphans
 from millrace.maintenance.compact import plan_compact, plan_manifests
@@ -18,7 +19,9 @@ from millrace.maintenance.lake import Lake
 from millrace.maintenance.lock import table_lock
 from millrace.maintenance.orphans import plan_orphans
 from millrace.maintenance.run import STEPS, maintain
-from millrace.settings import Maintenance
+from millrace.maintenance.trino import TrinoEngine
+from millrace.services import Trino
+from millrace.settings import Maintenance, Settings
 from tests.unit.maintenance.conftest import DAY, Foreign, Topic, data_files, written
 
 NONE = 0 * DAY
@@ -207,6 +210,23 @@ def test_a_failure_of_a_step_leaves_the_others_their_turn(
     (failure,) = maintain(lake, tmp_path, lines.append, ["raw.visits"])
     assert isinstance(failure, NamesDifferError)
     assert any("expired" in each for each in lines)
+
+
+def test_a_store_that_fails_is_named_with_the_step(
+    topic: Topic, lake: Lake, tmp_path: Path
+) -> None:
+    topic.land(NONE)
+    for manifest in (topic.folder / "raw.visits" / "metadata").glob("snap-*.avro"):
+        manifest.unlink()
+    (failure, *_) = maintain(lake, tmp_path, lambda _: None, ["raw.visits"], ["orphans"])
+    assert str(failure).startswith("orphans of raw.visits: FileNotFoundError")
+    assert len(list(topic.folder.rglob("*.parquet"))) == 1
+
+
+def test_trino_that_does_not_answer_is_named() -> None:
+    settings = Settings(trino=Trino(port=1))
+    with pytest.raises(TransientError, match="Trino at"):
+        TrinoEngine(settings, print).execute("select 1")
 
 
 def test_a_table_that_is_not_there_is_named(topic: Topic, lake: Lake, tmp_path: Path) -> None:
