@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,9 +17,11 @@ from pyiceberg.table import Table
 
 from millrace.contracts import Contract
 from millrace.verify import files as files_of
+from millrace.verify.checksum import IDENTITY, QUARANTINED, Asked, Engine, Sum, is_comparable
 from millrace.verify.content import Content
 from millrace.verify.decode import SchemaText
 from millrace.verify.delivery import Delivery
+from millrace.verify.engines import compare
 from millrace.verify.errors import PointerError
 from millrace.verify.facts import Facts, find, read_quarantine
 from millrace.verify.files import Damage, Files, described
@@ -75,6 +77,7 @@ class Judging:
     ends: dict[str, dict[int, int]] = field(default_factory=dict)
     ledgers: dict[tuple[Path, datetime | None], LedgerView] = field(default_factory=dict)
     checked: dict[str, Files] = field(default_factory=dict)
+    asked: list[Asked] = field(default_factory=list)
 
     def judge(self, subject: Subject, contract: Contract) -> None:
         """Judge one subject by all laws but L6."""
@@ -106,17 +109,40 @@ class Judging:
         content = Content(facts, spool, self.sources.schemas)
         with self._law("L5", subject.dataset, "rows") as count:
             self.say(f"{subject.dataset}: decode and compare the raw table")
-            gatherer = Gatherer(subject.topic)
+            gatherer, raw = Gatherer(subject.topic), self._sum(facts)
             for batch in scan(facts.raw_table, unread=facts.unread):
+                raw.add(batch)
                 content.add(gatherer.add(batch))
             facts.raw = gatherer.held()
-            bad = Gatherer(subject.topic)
+            gatherer, quarantined = Gatherer(subject.topic), self._sum(facts, of_quarantine=True)
             mine = EqualTo(term="dataset", value=subject.dataset)
             for batch in scan(facts.quarantine_table, where=mine, unread=facts.unread):
-                content.add_quarantined(bad.add(batch))
+                quarantined.add(batch)
+                content.add_quarantined(gatherer.add(batch))
             count(content.compared)
         facts.finished = self._finished(facts)
         return content
+
+    def _sum(self, facts: Facts, *, of_quarantine: bool = False) -> Sum:
+        """The sum of a table's rows; the engines are asked for the same."""
+        table, name = facts.raw_table, facts.subject.dataset
+        own = [each for each in facts.contract.fields if is_comparable(each)]
+        # A column that the table lacks is L5's to name.
+        fields = [*IDENTITY, *(each for each in own if each.name in table.schema().column_names)]
+        if of_quarantine:
+            table, fields = facts.quarantine_table, [*IDENTITY, *QUARANTINED]
+        snapshot, of = table.metadata.current_snapshot_id, name if of_quarantine else ""
+        asked = Asked(name, ".".join(table.name()), snapshot, Sum(fields), of)
+        self.asked.append(asked)
+        return asked.sum
+
+    def compare(self, engines: Mapping[str, Engine]) -> None:
+        """Hold what each engine says to what was read (L6)."""
+        for name, engine in engines.items():
+            with self._law("L6", name, "rows") as count:
+                self.say(f"count and checksum by {name}")
+                self.findings += compare(self.asked, name, engine)
+                count(sum(each.sum.count for each in self.asked))
 
     def _finished(self, facts: Facts) -> Keys:
         """Replays that were between their two commits when the tables were looked at."""

@@ -14,6 +14,7 @@ import millrace
 from millrace.contracts import Contract, find, load_contracts
 from millrace.settings import Settings
 from millrace.verify.decode import registry
+from millrace.verify.engines import ask_spark, ask_trino
 from millrace.verify.judging import Judging, Sources
 from millrace.verify.report import Report
 from millrace.verify.stores import open_catalog
@@ -22,7 +23,9 @@ from millrace.verify.topic import KafkaLog
 
 __all__ = ["ENGINES", "Sources", "sources_of", "verify"]
 
-ENGINES = ("pyiceberg", "trino", "spark")
+#: Whoever is compared with PyIceberg, which reads the tables in any case.
+ASKED = {"trino": ask_trino, "spark": ask_spark}
+ENGINES = ("pyiceberg", *ASKED)
 #: How long landing may take for what was acknowledged before verification began: some batches.
 WAIT_S = 30.0
 _LIBRARIES = ("avro", "confluent-kafka", "pyarrow", "pyiceberg")
@@ -60,6 +63,8 @@ def verify(
         state = Judging(sources, wait_s, Path(work), say)
         for subject in subjects:
             state.judge(subject, find(subject.dataset, contracts))
+        chosen = {name: ask(settings) for name, ask in ASKED.items() if name in engines}
+        state.compare(chosen)
     state.seconds["all"] = round(time.monotonic() - started, 3)
     return Report(
         findings=tuple(sorted(state.findings, key=lambda each: (each.law, each.dataset))),

@@ -22,7 +22,7 @@ def test_there_is_a_verifier() -> None:
     assert {"run", "delivery", "order", "content", "files"} <= {file.stem for file in MODULES}
 
 
-@pytest.mark.parametrize("module", ["millrace.verify.run"])
+@pytest.mark.parametrize("module", ["millrace.verify.run", "millrace.verify.spark_checksum"])
 def test_no_module_of_the_verifier_loads_code_of_a_writer(module: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LOADED, module],
