@@ -93,12 +93,15 @@ sabotage: ## Damage a copy of a dataset in twelve ways: the verifier has to see 
 	@$(MILLRACE) sabotage $(if $(DATASET),--dataset "$(DATASET)") $(ARGS)
 
 ## Pipelines
-.PHONY: run dbt maintain sql shell
+.PHONY: run dbt quarantine maintain sql shell
 run: ## Run the Airflow pipeline once and follow it
 	@$(MILLRACE) run --follow $(ARGS)
 
 dbt: ## Run dbt: ARGS="build"
 	@$(MILLRACE) dbt $(ARGS)
+
+quarantine: ## Look at the records that landing refused: ARGS="list --since 1h"
+	@$(MILLRACE) quarantine $(or $(ARGS),list)
 
 maintain: ## Tidy the tables: ARGS="--dry-run" to see what it would do
 	@$(MILLRACE) maintain $(ARGS)

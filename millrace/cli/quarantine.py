@@ -26,7 +26,6 @@ from millrace.quarantine.records import Position, Selection
 from millrace.settings import load
 
 if TYPE_CHECKING:
-    from millrace.quarantine.records import QuarantinedRecord
     from millrace.quarantine.replay import Replayed
 
 
@@ -40,7 +39,13 @@ def quarantine() -> None:
 @class_option("--reason", "--class")
 @click.option("--status", "statuses", type=click.Choice(QUARANTINE_STATES), multiple=True)
 @since_option
-@click.option("--limit", default=20, show_default=True, help="Newest records; 0 for counts alone.")
+@click.option(
+    "--limit",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="Newest records; 0 for counts alone.",
+)
 @json_option
 def list_(
     datasets: tuple[str, ...],
@@ -81,10 +86,12 @@ def list_(
 @json_option
 def show(position: Position, as_json: bool) -> None:
     """Show one record: its bytes, its fault, and what its contract says of it today."""
+    from millrace.lake import catalog
+    from millrace.quarantine.records import records_at
     from millrace.quarantine.show import describe, page
 
     contracts = load_contracts()
-    for record in _records_at(position):
+    for record in records_at(catalog(), position):
         told = describe(record, contracts.get(record.dataset), _registry())
         click.echo(json.dumps(told) if as_json else page(told))
 
@@ -123,10 +130,11 @@ def replay(
         return
     if not (positions or datasets or reasons or since or everything):
         raise click.UsageError("say which: POSITIONS, --dataset, --reason, --since or --all")
+    contracts = load_contracts()
     for dataset in datasets:
-        find(dataset, load_contracts())
+        find(dataset, contracts)
     selection = Selection(datasets, reasons, () if positions else (OPEN,), since, positions)
-    done = Replay(catalog(), load_contracts(), _registry()).run(selection, click.echo)
+    done = Replay(catalog(), contracts, _registry()).run(selection, click.echo)
     _tell(done)
 
 
@@ -200,14 +208,15 @@ def _replay_corrected(position: Position, file: Path) -> None:
     from millrace.lake import catalog
     from millrace.quarantine.corrected import read_value
     from millrace.quarantine.errors import StillBadError
+    from millrace.quarantine.records import records_at
     from millrace.quarantine.replay import Replay
 
     contracts = load_contracts()
-    record = _records_at(position)[-1]
+    record = records_at(catalog(), position)[-1]
     value = read_value(file, find(record.dataset, contracts), load())
     done = Replay(catalog(), contracts, _registry()).one(record, value)
     if isinstance(done, Rejected):
-        raise StillBadError(str(file), str(done.reason), done.detail)
+        raise StillBadError(str(file), record.dataset, str(done.reason), done.detail)
     _tell({record.dataset: done})
 
 
@@ -224,19 +233,6 @@ def _tell(done: dict[str, Replayed]) -> None:
         raise PositionTakenError(taken)
     if waiting := sorted(place for each in done.values() for place in each.waiting):
         raise NotLandedYetError(waiting)
-
-
-def _records_at(position: Position) -> list[QuarantinedRecord]:
-    """The rows at a position, the oldest first: a topic that is created again has a second."""
-    from millrace.lake import catalog
-    from millrace.quarantine.errors import NotQuarantinedError
-    from millrace.quarantine.records import load_quarantine, read
-
-    table = load_quarantine(catalog())
-    found = [each for part in read(table, Selection(positions=(position,))) for each in part]
-    if not found:
-        raise NotQuarantinedError(position)
-    return sorted(found, key=lambda record: (record.at, record.quarantined_at))
 
 
 def _registry() -> Any:

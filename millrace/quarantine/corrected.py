@@ -37,7 +37,9 @@ def read_value(path: Path, contract: Contract, settings: Settings) -> bytes:
     try:
         compile_contract(contract)(record)
     except Rejected as verdict:
-        raise StillBadError(str(path), str(verdict.reason), verdict.detail) from None
+        raise StillBadError(
+            str(path), contract.dataset, str(verdict.reason), verdict.detail
+        ) from None
     registry = client.make_registry(settings)
     client.require_schema(registry, settings, contract)
     return make_encoder(contract, registry)(record)

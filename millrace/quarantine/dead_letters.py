@@ -11,8 +11,8 @@ quarantined longer ago than that is left out.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Container, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -119,9 +119,6 @@ class DeadLetters:
         self._producer.begin_transaction()
         for record in records:
             self._produce(record)
-        deadline = time.monotonic() + TIMEOUT_S
-        while self._producer.flush(FLUSH_S) and time.monotonic() < deadline:
-            continue
         self._producer.commit_transaction(TIMEOUT_S)
 
     def _produce(self, record: QuarantinedRecord) -> None:
@@ -146,6 +143,6 @@ class DeadLetters:
             cause: KafkaError = error.args[0]
             if cause.code() in FENCES or cause.fatal():
                 raise FencedError(self.topic) from error
-            if cause.txn_requires_abort():
-                self._producer.abort_transaction(TIMEOUT_S)
+            with suppress(KafkaException):  # the next publication rolls it back as well
+                self._producer.abort_transaction(ANSWER_S)
             raise broker_down(self._settings, cause.str()) from error

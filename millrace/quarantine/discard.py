@@ -44,7 +44,7 @@ def discard(
     ]
     missing = set(selection.positions) - {record.position for record in chosen}
     if missing:
-        raise NotQuarantinedError(min(missing))
+        raise NotQuarantinedError(min(missing), "it is not in quarantine, or not open any more")
     landed = _in_raw(catalog, contracts, chosen)
     if landed:
         raise InRawError(landed)

@@ -17,11 +17,9 @@ SHOWN = 5
 class NotQuarantinedError(MillraceError):
     """There is no such record in quarantine."""
 
-    def __init__(self, position: Position) -> None:
+    def __init__(self, position: Position, cause: str = "it is not in quarantine") -> None:
         super().__init__(
-            f"record {position}",
-            "it is not in quarantine",
-            "bin/millrace quarantine list  # lists the newest",
+            f"record {position}", cause, "bin/millrace quarantine list  # lists the newest"
         )
 
 
@@ -51,11 +49,11 @@ class PositionTakenError(MillraceError):
 class StillBadError(MillraceError):
     """A corrected value that landing would refuse as well."""
 
-    def __init__(self, file: str, reason: str, detail: str) -> None:
+    def __init__(self, file: str, dataset: str, reason: str, detail: str) -> None:
         super().__init__(
             file,
             f"the value is refused ({reason}): {detail}",
-            "bin/millrace datasets  # names the datasets; with one, its fields and bounds",
+            f"bin/millrace datasets {dataset}  # says what its fields may be",
         )
 
 

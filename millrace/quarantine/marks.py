@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,8 @@ MARK_KEY = "millrace.quarantine"
 #: Landing commits every two seconds at most, a rewrite takes about one.
 PATIENCE_S = 120.0
 PAUSE_S = 0.1
+#: Landing leaves many small files, and reading one is mostly waiting for the store.
+READERS = 8
 
 
 @dataclass(frozen=True)
@@ -102,14 +105,15 @@ def _changed_files(
         )
     )
     reader = ArrowScan(table.metadata, table.io, table.schema(), AlwaysTrue())
+    tasks = list(scan.plan_files())
     removed, kept, count = [], [], 0
-    for task in scan.plan_files():
-        rows = reader.to_table([task])
-        after, changed = _marked(rows, marks)
-        if changed:
-            removed.append(task.file)
-            kept.append(after)
-            count += changed
+    with ThreadPoolExecutor(READERS) as pool:
+        files = pool.map(lambda task: _marked(reader.to_table([task]), marks), tasks)
+        for task, (after, changed) in zip(tasks, files, strict=True):
+            if changed:
+                removed.append(task.file)
+                kept.append(after)
+                count += changed
     return removed, kept, count
 
 

@@ -33,6 +33,7 @@ from millrace.contracts.names import (
     VALUE_COLUMN,
 )
 from millrace.landing.errors import TableMissingError
+from millrace.quarantine.errors import NotQuarantinedError
 
 #: Rows in memory at a time; a bad record is seldom larger than a kilobyte.
 ROWS_AT_ONCE = 20_000
@@ -206,6 +207,19 @@ def read(
         rows = reader.to_table(tasks).to_pylist()
         if rows:
             yield [QuarantinedRecord.of(row) for row in rows]
+
+
+def records_at(catalog: Catalog, position: Position) -> list[QuarantinedRecord]:
+    """The rows at a position, the oldest first: a topic that is created again has a second.
+
+    Raises:
+        NotQuarantinedError: there is none.
+    """
+    parts = read(load_quarantine(catalog), Selection(positions=(position,)))
+    found = [each for part in parts for each in part]
+    if not found:
+        raise NotQuarantinedError(position)
+    return sorted(found, key=lambda record: (record.at, record.quarantined_at))
 
 
 def _portions(tasks: Sequence[FileScanTask]) -> Iterator[list[FileScanTask]]:
