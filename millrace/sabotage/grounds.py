@@ -97,6 +97,7 @@ class Grounds:
         io = LakeFileIO(self.catalog.properties)
         for folder in self.folders.values():
             store = io.get_fs(urlparse(folder).scheme)
+            store.invalidate_cache()
             if store.exists(folder):
                 store.rm(folder, recursive=True)
         shutil.rmtree(self.scratch, ignore_errors=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.expressions import EqualTo
 
 from millrace.contracts.model import Contract
@@ -21,6 +22,7 @@ from millrace.contracts.names import (
     VALUE_COLUMN,
 )
 from millrace.errors import MillraceError
+from millrace.landing.errors import TableMissingError
 from millrace.sabotage import fault_runs
 from millrace.sabotage.copied_table import CopiedTable
 from millrace.sabotage.grounds import Grounds
@@ -61,10 +63,14 @@ class Scene:
         self.choose = random.Random(seed)  # noqa: S311 - chooses rows
         self.ledger = grounds.scratch / "ledger"
         self.runs = grounds.scratch / "runs"
-        source = catalog.load_table(contract.raw_table)
-        self.raw = CopiedTable(grounds, source, contract.tier, contract.dataset)
-        source = catalog.load_table(QUARANTINE_TABLE)
-        self.quarantine = CopiedTable(grounds, source, "hdfs", QUARANTINE_DATASET)
+        try:
+            raw, quarantine = (
+                catalog.load_table(name) for name in (contract.raw_table, QUARANTINE_TABLE)
+            )
+        except NoSuchTableError:
+            raise TableMissingError(contract.raw_table) from None
+        self.raw = CopiedTable(grounds, raw, contract.tier, contract.dataset)
+        self.quarantine = CopiedTable(grounds, quarantine, "hdfs", QUARANTINE_DATASET)
         self.acknowledged: dict[Position, str | None] = {}
         self.landed: dict[Position, str] = {}
         self.quarantined: dict[Position, str] = {}
