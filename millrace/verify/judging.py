@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from millrace.verify.facts import Facts, find, read_quarantine
 from millrace.verify.files import Damage, Files, described
 from millrace.verify.findings import OPEN, STATUS
 from millrace.verify.keys import Keys, is_in
-from millrace.verify.ledger import LedgerView, read
+from millrace.verify.ledger import read
 from millrace.verify.order import Order
 from millrace.verify.report import Check, Finding
 from millrace.verify.spool import Spool
@@ -75,29 +74,35 @@ class Judging:
     seconds: dict[str, float] = field(default_factory=dict)
     snapshots: dict[str, int | None] = field(default_factory=dict)
     ends: dict[str, dict[int, int]] = field(default_factory=dict)
-    ledgers: dict[tuple[Path, datetime | None], LedgerView] = field(default_factory=dict)
     checked: dict[str, Files] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
 
-    def judge(self, subject: Subject, contract: Contract) -> None:
-        """Judge one subject by all laws but L6."""
-        name = subject.dataset
+    def judge(self, subjects: Iterable[tuple[Subject, Contract]]) -> None:
+        """Judge the subjects by all laws but L6."""
+        seen = [found for each in subjects if (found := self._look(*each)) is not None]
+        with self._timed("read the ledger"):
+            # After every table: a row's intent is older than the row.
+            self.sources.collect()
+            asked = {(facts.subject.ledger, facts.subject.since) for facts, _ in seen}
+            views = {each: read(*each) for each in asked}
+        for facts, content in seen:
+            subject = facts.subject
+            high = self.sources.log.state(subject.topic).high
+            facts.tell(views[subject.ledger, subject.since], high)
+            self._hold(facts, content)
+            self._hold_files(facts)
+
+    def _look(self, subject: Subject, contract: Contract) -> tuple[Facts, Content] | None:
+        """Read topic and tables of a subject; None where nothing of its table can be seen."""
         try:
-            with self._timed(f"{name}: find the ends"):
+            with self._timed(f"{subject.dataset}: find the ends"):
                 facts = find(subject, contract, self.sources.catalog, self.sources.log, self.wait_s)
         except PointerError as error:
-            # Nothing of the table can be seen: no other law can be judged.
-            self.findings.append(Finding("L7", name, f"{error.thing}: {error.cause}", STATUS))
-            return
+            text = f"{error.thing}: {error.cause}"
+            self.findings.append(Finding("L7", subject.dataset, text, STATUS))
+            return None
         self._remember(facts)
-        content = self._read(facts)
-        with self._timed(f"{name}: read the ledger"):
-            self.sources.collect()
-            facts.tell(
-                read(subject.ledger, subject.since), self.sources.log.state(subject.topic).high
-            )
-        self._hold(facts, content)
-        self._hold_files(facts)
+        return facts, self._read(facts)
 
     def _read(self, facts: Facts) -> Content:
         """Read the topic, then the raw table and the quarantine beside it."""
@@ -120,6 +125,7 @@ class Judging:
                 quarantined.add(batch)
                 content.add_quarantined(gatherer.add(batch))
             count(content.compared)
+        spool.remove()
         facts.finished = self._finished(facts)
         return content
 

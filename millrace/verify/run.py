@@ -61,8 +61,7 @@ def verify(
     contracts = contracts or load_contracts(settings.contracts)
     with tempfile.TemporaryDirectory(prefix="millrace-verify-") as work:
         state = Judging(sources, wait_s, Path(work), say)
-        for subject in subjects:
-            state.judge(subject, find(subject.dataset, contracts))
+        state.judge([(subject, find(subject.dataset, contracts)) for subject in subjects])
         chosen = {name: ask(settings) for name, ask in ASKED.items() if name in engines}
         state.compare(chosen)
     state.seconds["all"] = round(time.monotonic() - started, 3)

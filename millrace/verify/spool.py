@@ -38,7 +38,12 @@ class Spool:
         self.keys: Keys = unsorted[self._order]
         self.at: Keys = np.concatenate(at)[self._order]
         self._first_rows = np.asarray(rows)
+        self._file = file
         self._reader = pa.ipc.open_file(pa.memory_map(str(file)))
+
+    def remove(self) -> None:
+        """Give the disk back; the records can not be read any more."""
+        self._file.unlink()
 
     def records(self, keys: Keys) -> pa.Table:
         """The records at these positions, which it has all, in their order."""
