@@ -27,6 +27,8 @@ RULES: dict[str, Callable[[str | None, str | None], bool]] = {
     # An answer that says no; `after` is the answer.
     "refused": lambda before, after: bool(after),
 }
+#: Characters of a value that are shown.
+SHOWN = 160
 #: (kind, beginning of the subject) that the evidence of a fault must hold.
 Need = tuple[str, str]
 
@@ -62,8 +64,14 @@ class Observation:
         return self.kind in RULES and RULES[self.kind](self.before, self.after)
 
     def __str__(self) -> str:
-        values = " -> ".join(str(each) for each in (self.before, self.after) if each is not None)
-        return f"{self.subject} {self.kind}: {values}"
+        values = [_short(each) for each in (self.before, self.after) if each is not None]
+        return f"{self.subject} {self.kind}: {' -> '.join(values)}"
+
+
+def _short(value: str) -> str:
+    """For people: paths without their folders, and not more than a line; records hold it whole."""
+    names = " ".join(word.rpartition("/")[2] for word in value.split())
+    return names if len(names) <= SHOWN else f"{names[:SHOWN]}..."
 
 
 @dataclass(frozen=True)

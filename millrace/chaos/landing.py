@@ -6,8 +6,6 @@ YARN starts a killed driver again by itself. An application that has ended is st
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from millrace.chaos.processes import Container, containers
 from millrace.chaos.triggers import until
 from millrace.landing.control import Control, State
@@ -101,12 +99,8 @@ class LandingStream:
         """What the application says of itself."""
         return Control(self._settings).state()
 
-    def log(self, container: Container) -> Path:
-        """The log that a container writes."""
-        folder = self._settings.home / "logs" / "yarn" / container.application
-        return folder / container.id / "stderr"
-
     def said(self, container: Container, words: str) -> str | None:
-        """The last line of a container's log that has these words."""
-        lines = self.log(container).read_text(errors="replace").splitlines()
+        """The last line of a driver's own log that has these words; YARN calls it `stdout`."""
+        folder = self._settings.home / "logs" / "yarn" / container.application / container.id
+        lines = (folder / "stdout").read_text(errors="replace").splitlines()
         return next((line for line in reversed(lines) if words in line), None)

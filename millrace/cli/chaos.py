@@ -11,6 +11,9 @@ from millrace.cli.testing import CHAOS, remove_test_cluster, run_millrace, test_
 from millrace.errors import MillraceError
 from millrace.settings import load
 
+#: Not the user's cluster: it may start beside that one, on the same two cores.
+UP_S = 600
+
 
 @click.command()
 @click.option("--seed", type=int, default=1, show_default=True, help="of everything drawn")
@@ -40,7 +43,10 @@ def chaos(seed: int, names: str | None, storm: float | None, is_list: bool, keep
     if not keep:
         remove_test_cluster(settings, CHAOS)
     environment = test_environment(settings, CHAOS)
-    run_millrace(settings, CHAOS, "up")
+    try:
+        run_millrace(settings, CHAOS, "up", "--wait", str(UP_S))
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)  # it has said why
     python = settings.dist / "lake" / "bin" / "python"
     command = [
         str(python),
