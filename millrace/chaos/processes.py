@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -25,6 +25,14 @@ class ProcessId:
 
     def __str__(self) -> str:
         return f"{self.pid}@{self.started}"
+
+    @property
+    def name(self) -> str:
+        """Of the program; empty where it is gone."""
+        try:
+            return str(psutil.Process(self.pid).name()) if self.is_alive else ""
+        except psutil.Error:
+            return ""
 
     @property
     def is_alive(self) -> bool:
@@ -88,6 +96,12 @@ class Container:
         """Whether every process of it that is left is stopped."""
         alive = [each for each in self.processes if each.is_alive]
         return bool(alive) and all(each.is_frozen for each in alive)
+
+    @property
+    def python(self) -> Container:
+        """Only what runs Python: of a driver that is what plans and commits."""
+        own = tuple(each for each in self.processes if each.name.startswith("python"))
+        return replace(self, processes=own)
 
     def kill(self) -> None:
         """End all of it at once."""

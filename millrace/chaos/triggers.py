@@ -11,8 +11,9 @@ from millrace.errors import MillraceError
 Seen = TypeVar("Seen")
 
 POLL_S = 0.1
-#: The first batch after a start comes within 60 s on a busy machine of two cores.
-MOMENT_S = 120.0
+#: The first batch after a start comes within 40 s on a quiet machine of two cores, 200 s on a busy
+#: one.
+MOMENT_S = 300.0
 
 
 class NotSeenError(MillraceError):
