@@ -26,6 +26,13 @@ class ContractsChangedError(TransientError):
         super().__init__(named, "changed and applied since landing began", "make plan")
 
 
+class NoneAppliedError(TransientError):
+    """No contract is applied, so there is nothing to land into."""
+
+    def __init__(self, reasons: str) -> None:
+        super().__init__("contracts", f"none of them is applied: {reasons}", "make apply")
+
+
 def missing(schema: Schema, contract: Contract) -> str:
     """What the table lacks of its contract, as `make plan` says it; empty where it is applied."""
     difference = raw_table(contract).difference(schema)

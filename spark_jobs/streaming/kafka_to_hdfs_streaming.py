@@ -34,6 +34,7 @@ from millrace.lake.io import HDFS_NAME
 from millrace.landing.applied import ContractsChangedError
 from millrace.landing.broker import Broker
 from millrace.landing.control import Control, State
+from millrace.landing.errors import TableMissingError
 from millrace.landing.lander import Lander
 from millrace.landing.positions import capped, records
 from millrace.landing.watch import ContractsWatch, Patience
@@ -130,7 +131,10 @@ class LandingApplication:
         writer = self._spark.sparkContext.applicationId
         broker = Broker(self._settings.kafka.address)
         lander = Lander(self._catalog, contracts, broker, writer)
-        lander.open()
+        try:
+            lander.open()
+        except TableMissingError as error:  # it was there a moment ago: others are being applied
+            raise ContractsChangedError from error
         return lander
 
     def _finish_unfinished(self, lander: Lander) -> None:
@@ -175,7 +179,7 @@ class LandingApplication:
                     topics=self._topics,
                     batches=self._batches.count,
                     records=self._batches.records,
-                    detail=detail,
+                    detail=detail or self._watch.left_out,
                 )
             )
         except Exception as error:  # the report is a courtesy, landing is not

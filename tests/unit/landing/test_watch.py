@@ -9,8 +9,7 @@ import pytest
 
 from millrace.apply.tables import raw_table
 from millrace.contracts import load_contract
-from millrace.errors import MillraceError
-from millrace.landing.applied import ContractsChangedError, missing
+from millrace.landing.applied import ContractsChangedError, NoneAppliedError, missing
 from millrace.landing.watch import ContractsWatch
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -25,10 +24,14 @@ class Grown:
         self.catalog, self.path = catalog, folder / "contracts" / "locations.yaml"
         self.path.parent.mkdir()
         self.path.write_text(LOCATIONS)
-        self.location = f"file://{folder}/raw.locations"
-        wanted = raw_table(load_contract(self.path))
-        catalog.create_table("raw.locations", wanted.schema, location=self.location)
+        self.folder = folder
+        self.create(self.path)
         self.watch = ContractsWatch(self.path.parent, catalog)
+
+    def create(self, path: Path) -> None:
+        wanted = raw_table(load_contract(path))
+        location = f"file://{self.folder}/{wanted.identifier}"
+        self.catalog.create_table(wanted.identifier, wanted.schema, location=location)
 
     def write(self, old: str, new: str) -> None:
         assert old in self.path.read_text()
@@ -83,13 +86,40 @@ def test_a_stream_that_begins_again_goes_on_while_somebody_edits(grown: Grown) -
     for old, new in ((NAME, ADDED + NAME), ("kind: DataContract", "kind: [")):
         grown.write(old, new)
         assert grown.watch.load() == applied
-    assert ContractsWatch(grown.path.parent, grown.catalog)._running == {}
+        assert grown.watch.left_out
+        grown.watch.require_current()
 
 
-def test_a_stream_does_not_begin_with_a_contract_that_is_not_applied(grown: Grown) -> None:
+def test_a_dataset_whose_table_no_contract_fits_is_left_out_and_the_others_land(
+    grown: Grown, lake_catalog: Any
+) -> None:
+    """Edited, applied, and edited again before the stream had looked."""
+    other = grown.path.with_name("readings.yaml")
+    other.write_text(LOCATIONS.replace("locations", "readings"))
+    grown.create(other)
+    assert set(grown.watch.load()) == {"locations", "readings"}
     grown.write(NAME, ADDED + NAME)
-    with pytest.raises(MillraceError, match="manager") as refused:
+    grown.apply()
+    applied = load_contract(grown.path)
+    grown.write(ADDED, ADDED + ADDED.replace("manager", "deputy"))
+    with pytest.raises(ContractsChangedError):
+        grown.watch.require_current()
+    assert set(grown.watch.load()) == {"readings"}
+    assert "+ deputy" in grown.watch.left_out
+    grown.watch.require_current()
+    grown.apply()
+    with pytest.raises(ContractsChangedError):
+        grown.watch.require_current()
+    landed = grown.watch.load()
+    assert landed["locations"] == load_contract(grown.path) != applied
+    assert not grown.watch.left_out
+
+
+def test_a_stream_does_not_begin_where_nothing_is_applied_but_waits(grown: Grown) -> None:
+    grown.write(NAME, ADDED + NAME)
+    with pytest.raises(NoneAppliedError, match="manager") as refused:
         grown.watch.load()
+    assert refused.value.transient
     assert refused.value.remedy == "make apply"
 
 
