@@ -10,7 +10,7 @@ array the number of items is taken. The digest covers the bytes of all of them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -98,7 +98,7 @@ class Dialect:
     def query(self, asked: Asked) -> str:
         """The statement for count and checksum."""
         texts = [
-            f"coalesce({self._cast(field).format(self.quoted.format(field.name))}, '{NULL}')"
+            f"coalesce({self._cast(field).format(self.quoted.format(asked.name(field)))}, '{NULL}')"
             for field in asked.sum.fields
         ]
         number = self.number.format(f" || '{SEPARATOR}' || ".join(texts))
@@ -135,6 +135,7 @@ class Asked:
 
     Attributes:
         only_dataset: of the quarantine, which every dataset shares.
+        names: what columns were called in that snapshot, which engines use, where otherwise.
     """
 
     dataset: str
@@ -142,7 +143,11 @@ class Asked:
     snapshot: int | None
     sum: Sum
     only_dataset: str = ""
-    answers: dict[str, tuple[int, int]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def name(self, column: Field) -> str:
+        """What the column is called in the snapshot."""
+        return self.names.get(column.name, column.name)
 
 
 #: Asks an engine: count and checksum of each that has a snapshot, or why one was refused.

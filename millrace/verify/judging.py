@@ -31,7 +31,7 @@ from millrace.verify.order import Order
 from millrace.verify.report import Check, Finding
 from millrace.verify.spool import Spool
 from millrace.verify.subject import Subject
-from millrace.verify.tables import Gatherer, load, scan
+from millrace.verify.tables import Gatherer, load, names_at_snapshot, scan
 from millrace.verify.topic import Log
 from millrace.verify.untold import Untold
 
@@ -131,14 +131,22 @@ class Judging:
 
     def _sum(self, facts: Facts, *, of_quarantine: bool = False) -> Sum:
         """The sum of a table's rows; the engines are asked for the same."""
-        table, name = facts.raw_table, facts.subject.dataset
+        dataset = facts.subject.dataset
         own = [each for each in facts.contract.fields if is_comparable(each)]
-        # A column that the table lacks is L5's to name.
-        fields = [*IDENTITY, *(each for each in own if each.name in table.schema().column_names)]
+        table, fields = facts.raw_table, [*IDENTITY, *own]
         if of_quarantine:
             table, fields = facts.quarantine_table, [*IDENTITY, *QUARANTINED]
-        snapshot, of = table.metadata.current_snapshot_id, name if of_quarantine else ""
-        asked = Asked(name, ".".join(table.name()), snapshot, Sum(fields), of)
+        names = names_at_snapshot(table)
+        # A column that the table lacks is L5's to name.
+        fields = [each for each in fields if each.name in names]
+        asked = Asked(
+            dataset,
+            ".".join(table.name()),
+            table.metadata.current_snapshot_id,
+            Sum(fields),
+            dataset if of_quarantine else "",
+            names,
+        )
         self.asked.append(asked)
         return asked.sum
 

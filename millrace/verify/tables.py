@@ -74,6 +74,18 @@ def landed(table: Table, topic: str) -> Landed:
     return Landed()
 
 
+def names_at_snapshot(table: Table) -> dict[str, str]:
+    """Name of each column to what it was called in the current snapshot, if it was there.
+
+    A schema may change without a snapshot; an engine that reads a snapshot uses the names of then.
+    """
+    now, snapshot = table.schema(), table.current_snapshot()
+    number = snapshot.schema_id if snapshot is not None else None
+    then = table.schemas().get(now.schema_id if number is None else number, now)
+    former = {each.field_id: each.name for each in then.fields}
+    return {each.name: former[each.field_id] for each in now.fields if each.field_id in former}
+
+
 def scan(
     table: Table,
     columns: Sequence[str] = ("*",),

@@ -7,11 +7,13 @@ of the log, are the control records of transactions.
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
+from uuid import UUID
 
 import pyarrow as pa
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -45,7 +47,7 @@ class TopicState:
         begins: partition to the first offset that is kept.
         ends: partition to the offset after the last that is committed.
         high: partition to the offset after the last of all.
-        topic_id: which a topic that was created again does not share.
+        topic_id: a UUID, which a topic that was created again does not share.
     """
 
     begins: Mapping[int, int] = field(default_factory=dict)
@@ -100,9 +102,13 @@ class KafkaLog:
         from confluent_kafka import TopicCollection  # noqa: PLC0415
 
         with _Asking(self._bootstrap):
-            admin = AdminClient({"bootstrap.servers": self._bootstrap})
+            admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0})
             asked = admin.describe_topics(TopicCollection([topic]), request_timeout=TIMEOUT_S)
-            return str(asked[topic].result().topic_id)
+            found = asked[topic].result().topic_id
+        if found is None:
+            return None
+        high, low = found.get_most_significant_bits(), found.get_least_significant_bits()
+        return str(UUID(bytes=struct.pack(">qq", high, low)))
 
     def since(self, topic: str, when: datetime) -> dict[int, int]:
         """Partition to the first kept offset whose time is not before; its end where none is."""

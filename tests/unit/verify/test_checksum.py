@@ -8,10 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+from pyiceberg.types import StringType
 
 from millrace.contracts.model import Field
 from millrace.verify.checksum import SPARK, TRINO, Asked, Sum, is_comparable
 from millrace.verify.engines import compare
+from millrace.verify.tables import names_at_snapshot
 
 FIELDS = (
     Field("name", "string"),
@@ -112,3 +114,13 @@ def test_a_statement_names_the_snapshot_and_the_dataset_of_the_quarantine() -> N
         (SPARK, "`raw`.`quarantine` version as of 7"),
     ):
         assert dialect.query(quarantine).endswith(f"{at} where dataset = 'visits'")
+
+
+def test_a_column_that_was_renamed_since_is_asked_for_by_its_name_of_then(world: Any) -> None:
+    with world.table("raw.visits").update_schema() as change:
+        change.rename_column("page", "path")
+        change.add_column("referrer", StringType())
+    names = names_at_snapshot(world.table("raw.visits"))
+    assert (names["path"], names.get("referrer")) == ("page", None)
+    renamed = Asked("visits", "raw.visits", 7, Sum([Field("path", "string")]), names=names)
+    assert '"page"' in TRINO.query(renamed)
