@@ -44,50 +44,31 @@ def aliases(*names: str) -> dict[str, Any]:
     return {"customProperties": [{"property": "aliases", "value": list(names)}]}
 
 
+ID = field("parcel_id", "string", required=True)
+PLACE = field("place", "string", required=True)
+NOTE = field("note", "string")
+NARROW = [field("kilos", "number", "float"), field("fee", "number", "decimal(9,2)")]
+WIDE = [
+    field("steps", "integer", "long"),
+    field("kilos", "number", "double"),
+    field("fee", "number", "decimal(12,2)"),
+]
 #: The fields of each version, by the number of the version.
 VERSIONS: dict[int, list[dict[str, Any]]] = {
-    1: [
-        field("parcel_id", "string", required=True),
-        field("place", "string", required=True),
-        field("steps", "integer", "int", required=True),
-        field("kilos", "number", "float"),
-        field("fee", "number", "decimal(9,2)"),
-    ],
+    1: [ID, PLACE, field("steps", "integer", "int", required=True), *NARROW],
     # One field more, and one that needs no value any more.
-    2: [
-        field("parcel_id", "string", required=True),
-        field("place", "string", required=True),
-        field("steps", "integer", "int"),
-        field("kilos", "number", "float"),
-        field("fee", "number", "decimal(9,2)"),
-        field("note", "string"),
-    ],
+    2: [ID, PLACE, field("steps", "integer", "int"), *NARROW, NOTE],
     # Three wider.
-    3: [
-        field("parcel_id", "string", required=True),
-        field("place", "string", required=True),
-        field("steps", "integer", "long"),
-        field("kilos", "number", "double"),
-        field("fee", "number", "decimal(12,2)"),
-        field("note", "string"),
-    ],
+    3: [ID, PLACE, *WIDE, NOTE],
     # One under another name.
-    4: [
-        field("parcel_id", "string", required=True),
-        field("depot", "string", required=True, **aliases("place")),
-        field("steps", "integer", "long"),
-        field("kilos", "number", "double"),
-        field("fee", "number", "decimal(12,2)"),
-        field("note", "string"),
-    ],
+    4: [ID, field("depot", "string", required=True, **aliases("place")), *WIDE, NOTE],
 }
 #: What breaks readers of the first version, each in its own way.
 BREAKING = [
-    field("parcel_id", "string", required=True),
+    ID,
     field("depot", "string", required=True),
     field("steps", "string", required=True),
-    field("kilos", "number", "float"),
-    field("fee", "number", "decimal(9,2)"),
+    *NARROW,
 ]
 EXPLAINED = """\
     steps: int -> string
