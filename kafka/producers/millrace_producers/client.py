@@ -96,6 +96,8 @@ def require_schema(registry: SchemaRegistryClient, settings: Settings, contract:
             assert latest.schema_id is not None
             return latest.schema_id
         schema = Schema(json.dumps(wanted), contract.format.upper())
+        if (older := _older_version(registry, contract.subject, schema)) is not None:
+            return older
         fits = registry.test_compatibility(contract.subject, schema)
         rule = "" if fits else str(registry.get_compatibility(contract.subject))
     except SchemaRegistryError as error:
@@ -114,6 +116,19 @@ def require_schema(registry: SchemaRegistryClient, settings: Settings, contract:
     why = objection(contract, registered, rule, ["its last version and this one do not fit"])
     cause = f"nothing was sent, for {why}"
     raise MillraceError(thing, cause, "make plan  # first change the contract as said there")
+
+
+def _older_version(registry: SchemaRegistryClient, subject: str, schema: Schema) -> int | None:
+    """The id of a schema that is a version of the subject; None where it is none.
+
+    A contract that was changed and changed back is registered as what it was before.
+    """
+    try:
+        return registry.lookup_schema(subject, schema).schema_id
+    except SchemaRegistryError as error:
+        if error.http_status_code == NOT_FOUND:
+            return None
+        raise
 
 
 def broker_down(settings: Settings, why: str) -> TransientError:

@@ -25,16 +25,26 @@ Encoder = Callable[[Record], bytes]
 KEY_SEPARATOR = "|"
 
 
-def make_encoder(contract: Contract, registry: SchemaRegistryClient) -> Encoder:
-    """A function from a record of the contract to the bytes of its value."""
+def make_encoder(
+    contract: Contract, registry: SchemaRegistryClient, schema_id: int | None = None
+) -> Encoder:
+    """A function from a record of the contract to the bytes of its value.
+
+    Args:
+        schema_id: the registry's id of the contract's schema; the subject's latest by default,
+            which may have become another one's.
+    """
     if contract.format == "json":
         return lambda record: to_json(record).encode()
+    which: dict[str, Any] = {"use.latest.version": True}
+    if schema_id is not None:
+        which = {"use.schema.id": schema_id}
     serializer = AvroSerializer(
         registry,
         conf={
             "auto.register.schemas": False,
-            "use.latest.version": True,
             "subject.name.strategy": topic_subject_name_strategy,
+            **which,
         },
     )
     context = SerializationContext(contract.topic, MessageField.VALUE)

@@ -83,8 +83,7 @@ def produce_file(
     producer = client.make_producer(settings)
     client.require_topics(producer, settings, {contract.topic})
     registry = client.make_registry(settings)
-    client.require_schema(registry, settings, contract)
-    encode = make_encoder(contract, registry)
+    encode = make_encoder(contract, registry, client.require_schema(registry, settings, contract))
     if options.allow_bad:
         # Behind the rule that a record breaks there may be a value that Avro can not hold.
         for place, record in records():

@@ -74,9 +74,13 @@ class FakeRegistry:
     ) -> None:
         self._latest, self._rule, self._objections = latest, rule, objections
         self.calls: list[str] = []
+        self.older: list[dict[str, Any]] = []
 
     def latest(self, subject: str) -> dict[str, Any] | None:
         return self._latest
+
+    def holds(self, contract: Contract) -> bool:
+        return contract.registry_schema() in self.older
 
     def rule(self, subject: str) -> str | None:
         return self._rule
@@ -113,6 +117,13 @@ def test_a_new_field_is_a_new_version(visits: Contract) -> None:
     registry = FakeRegistry(visits.avro_schema())
     step = planned(registry, with_field(visits, Field("device", "string")))
     assert (step.action, step.detail) == (Action.ALTER, "a new version")
+
+
+def test_a_contract_that_is_taken_back_has_nothing_to_change(visits: Contract) -> None:
+    """Its schema is an older version, which no registry makes the newest again."""
+    registry = FakeRegistry(with_field(visits, Field("device", "string")).avro_schema())
+    registry.older = [visits.avro_schema()]
+    assert planned(registry, visits).action == Action.KEEP
 
 
 def test_what_is_no_difference_of_a_field_is_refused_with_the_registrys_words(

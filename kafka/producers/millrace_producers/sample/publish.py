@@ -72,8 +72,8 @@ def connect(settings: Settings, contracts: Iterable[Contract]) -> dict[str, Enco
     registry = client.make_registry(settings)
     encoders = {}
     for contract in contracts:
-        client.require_schema(registry, settings, contract)
-        encoders[contract.dataset] = make_encoder(contract, registry)
+        schema_id = client.require_schema(registry, settings, contract)
+        encoders[contract.dataset] = make_encoder(contract, registry, schema_id)
     return encoders
 
 
