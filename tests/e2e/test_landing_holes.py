@@ -1,0 +1,265 @@
+"""The holes of the usual way that need the broker, the metastore, Trino or Spark to show.
+
+Those of the driver alone are in tests/unit/landing/test_holes.py. Datasets of their own, which the
+cluster's landing application does not see, are landed by this process; the one that Spark lands is
+added to the cluster's contracts and taken away again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trino.dbapi import connect
+
+from millrace.contracts import load_contracts
+from millrace.contracts.names import QUARANTINE_TABLE
+from millrace.lake import catalog
+from millrace.landing.control import FOLDER, Control
+from millrace.landing.errors import OffsetsAgedOutError, OffsetsLostError, TopicRecreatedError
+from millrace.landing.rebuild import plan_rebuilds
+from millrace.landing.reset import reset_offsets
+from millrace.landing.status import measure
+from millrace.settings import Settings
+from tests.e2e.plain_landing import PlainLanding, send
+
+HOLES = ("aborted", "agedout", "anew", "cut", "rolledback", "died")
+GOOD, BAD = b'{"page": "p"}', b"{}"
+CONTRACT = """apiVersion: v3.1.0
+kind: DataContract
+id: {dataset}
+version: 1.0.0
+status: active
+description:
+  purpose: Pages whose landing is damaged.
+team:
+  name: tests
+schema:
+  - name: {dataset}
+    physicalName: {topic}
+    physicalType: topic
+    properties:
+      - name: page
+        logicalType: string
+        required: true
+        description: Which page.
+customProperties:
+  - property: format
+    value: json
+  - property: topicPartitions
+    value: 2
+"""
+
+Hole = Callable[[str], PlainLanding]
+
+
+def write_contract(folder: Path, name: str) -> Path:
+    file = folder / f"hole_{name}.yaml"
+    file.write_text(CONTRACT.format(dataset=f"hole_{name}", topic=f"holes.{name}"))
+    return file
+
+
+@pytest.fixture(scope="module")
+def hole(
+    cluster: Settings, millrace: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Hole]:
+    """A dataset for each hole, applied beside the cluster's own contracts."""
+    folder = tmp_path_factory.mktemp("contracts")
+    for name in HOLES:
+        write_contract(folder, name)
+    millrace("apply", environment={"MILLRACE_CONTRACTS": str(folder)})
+    contracts = load_contracts(folder)
+    yield lambda name: PlainLanding(cluster, contracts[f"hole_{name}"])
+    for contract in contracts.values():
+        catalog(cluster).drop_table(contract.raw_table)
+
+
+def at(*offsets: int) -> list[tuple[int, int]]:
+    """Those offsets of partition 0."""
+    return [(0, offset) for offset in offsets]
+
+
+def test_aborted_records_never_land_and_an_open_transaction_is_waited_for(hole: Hole) -> None:
+    landing = hole("aborted")
+    ended = landing.producer(**{"transactional.id": "ended"})
+    ended.init_transactions()
+    for end in (ended.commit_transaction, ended.abort_transaction, ended.commit_transaction):
+        ended.begin_transaction()
+        send(ended, landing.topic, [GOOD, GOOD])  # each ends with a marker: offsets 2, 5 and 8
+        end()
+    pending = landing.producer(**{"transactional.id": "pending"})
+    pending.init_transactions()
+    pending.begin_transaction()
+    send(pending, landing.topic, [GOOD, BAD])
+    landing.produce(GOOD)
+
+    lander = landing.land()
+    assert landing.landed() == at(0, 1, 6, 7)
+    assert lander.starts[landing.topic] == {0: 9, 1: 0}
+    pending.commit_transaction()
+    landing.land(lander)
+    assert landing.landed() == at(0, 1, 6, 7, 9, 11)
+    assert landing.landed(QUARANTINE_TABLE) == at(10)
+    (status,) = measure(landing.catalog, landing.broker, [landing.contract])
+    assert (status.behind, status.problems) == (0, ())
+
+
+def test_offsets_that_aged_out_while_nothing_landed_stop_the_start(hole: Hole) -> None:
+    landing = hole("agedout")
+    landing.produce(*[GOOD] * 10)
+    landing.land(up_to=4)
+    landing.delete_records(before=7)
+    with pytest.raises(OffsetsAgedOutError, match="offsets 4 to 6 of partition 0"):
+        landing.driver()
+    (status,) = measure(landing.catalog, landing.broker, [landing.contract])
+    assert [each.remedy for each in status.problems] == ["bin/millrace landing reset hole_agedout"]
+    assert status.behind == 3
+    assert 0 < status.behind_s < 600
+    reset_offsets(landing.catalog, landing.contract, landing.broker)
+    landing.land()
+    assert landing.landed() == at(0, 1, 2, 3, 7, 8, 9)
+
+
+def test_a_topic_made_anew_is_noticed_though_its_offsets_have_refilled(hole: Hole) -> None:
+    landing = hole("anew")
+    landing.produce(GOOD, BAD, GOOD)
+    running = landing.land()
+    landing.make_topic_anew()
+    landing.produce(*[GOOD] * 4, BAD)
+    with pytest.raises(TopicRecreatedError):
+        landing.land(running)
+    with pytest.raises(TopicRecreatedError):
+        landing.driver()
+    assert landing.landed() == at(0, 2)
+    reset_offsets(landing.catalog, landing.contract, landing.broker)
+    landing.land()
+    assert landing.landed() == at(0, 0, 1, 2, 2, 3)
+    assert landing.landed(QUARANTINE_TABLE) == at(1, 4)
+
+
+def trino(settings: Settings, statement: str) -> list[list[Any]]:
+    """Run a statement that may expire snapshots at once."""
+    connection = connect(  # type: ignore[no-untyped-call]
+        host=settings.trino.host,
+        port=settings.trino.port,
+        user="tester",
+        catalog="iceberg",
+        session_properties={"iceberg.expire_snapshots_min_retention": "0s"},
+    )
+    cursor = connection.cursor()
+    cursor.execute(statement)
+    return [list(row) for row in cursor.fetchall()]
+
+
+def test_an_ancestry_that_trino_cut_stops_the_start_until_the_offsets_are_rebuilt(
+    cluster: Settings, hole: Hole
+) -> None:
+    landing = hole("cut")
+    landing.produce(GOOD, GOOD, BAD, GOOD)
+    landing.land(up_to=2)
+    lander = landing.land()
+    table = landing.contract.raw_table
+    trino(cluster, f"ALTER TABLE {table} EXECUTE optimize")
+    landing.produce(GOOD)
+    landing.land(lander)  # a compaction alone is no trouble
+    trino(cluster, f"ALTER TABLE {table} EXECUTE optimize")
+    trino(cluster, f"ALTER TABLE {table} EXECUTE expire_snapshots(retention_threshold => '0s')")
+    landing.produce(GOOD, BAD)
+    with pytest.raises(OffsetsLostError):
+        landing.driver()
+    planned = plan_rebuilds(landing.catalog, landing.broker, [landing.contract], (), print)
+    (needed,) = [each for each in planned if each.is_needed]
+    assert [(each.partition, each.rebuilt) for each in needed.changes] == [(0, 5)]
+    needed.apply()
+    landing.land()
+    assert landing.landed() == at(0, 1, 3, 4, 5)
+    assert landing.landed(QUARANTINE_TABLE) == at(2, 6)
+
+
+def test_a_table_that_trino_rolled_back_is_landed_again_once(cluster: Settings, hole: Hole) -> None:
+    landing = hole("rolledback")
+    landing.produce(GOOD, BAD, GOOD, BAD, GOOD)
+    landing.land(up_to=2)
+    first = landing.catalog.load_table(landing.contract.raw_table).current_snapshot()
+    assert first is not None
+    running = landing.land()
+    rollback = f"rollback_to_snapshot({first.snapshot_id})"
+    trino(cluster, f"ALTER TABLE {landing.contract.raw_table} EXECUTE {rollback}")
+    assert landing.landed() == at(0)
+    landing.produce(GOOD)
+    with pytest.raises(Exception, match="another writer has moved the offsets"):
+        landing.land(running)
+    landing.land()
+    assert landing.landed() == at(0, 2, 4, 5)
+    assert landing.landed(QUARANTINE_TABLE) == at(1, 3)
+
+
+def test_a_contract_corrected_after_a_crash_between_the_commits_doubles_nothing(
+    hole: Hole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landing = hole("died")
+    landing.produce(GOOD, BAD, GOOD)
+    dying = landing.driver()
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dying, "_commit_raw", die)
+    with pytest.raises(KeyboardInterrupt):
+        landing.land(dying)
+    assert (landing.landed(), landing.landed(QUARANTINE_TABLE)) == ([], at(1))
+    fields = tuple(replace(each, required=False) for each in landing.contract.fields)
+    landing.contract = replace(landing.contract, fields=fields)
+    landing.produce(BAD)
+    landing.land()
+    assert landing.landed() == at(0, 2, 3)
+    assert landing.landed(QUARANTINE_TABLE) == at(1)
+
+
+@pytest.fixture
+def streamed(cluster: Settings, millrace: Any) -> Iterator[PlainLanding]:
+    """A dataset that the landing application lands, by Spark."""
+    file = write_contract(cluster.contracts, "streamed")
+    millrace("landing", "start")
+    millrace("apply")
+    yield PlainLanding(cluster, load_contracts(cluster.contracts)["hole_streamed"])
+    file.unlink()
+    millrace("landing", "start")
+
+
+def test_spark_lands_once_whatever_becomes_of_its_checkpoint(
+    cluster: Settings, millrace: Any, streamed: PlainLanding
+) -> None:
+    """It is deleted under the running query, and an older one is there at the next start."""
+    store = Control(cluster)._hdfs
+    producer = streamed.producer(**{"transactional.id": "streamed"})
+    producer.init_transactions()
+    for end in (producer.commit_transaction, producer.abort_transaction):
+        producer.begin_transaction()
+        send(producer, streamed.topic, [GOOD, GOOD])
+        end()
+    millrace("landing", "wait", "--timeout", "180")
+    (old,) = [each["name"] for each in store.ls(FOLDER, detail=True) if each["type"] == "directory"]
+    saved = {path: store.cat_file(path) for path in store.find(old)}
+
+    store.rm(old, recursive=True)
+    streamed.produce(GOOD)
+    millrace("landing", "wait", "--timeout", "180")
+    assert streamed.landed() == at(0, 1, 6)
+
+    millrace("landing", "stop")
+    for entry in store.ls(FOLDER, detail=True):
+        if entry["type"] == "directory":
+            store.rm(entry["name"], recursive=True)
+    for path, content in saved.items():
+        store.pipe_file(path, content)
+    streamed.produce(GOOD)
+    millrace("landing", "start")
+    millrace("landing", "wait", "--timeout", "180")
+    assert streamed.landed() == at(0, 1, 6, 7)
+    told = json.loads(millrace("landing", "status", "--json", "--strict").stdout)
+    assert told["lag"]["hole_streamed"] == 0
