@@ -25,7 +25,7 @@ help: ## Show this help
 ## Start here
 .PHONY: demo test test-docker install
 # The tests' own cluster is native, whatever the user's is.
-test test-unit: export RUNTIME := native
+test test-unit test-fire: export RUNTIME := native
 test-docker: export RUNTIME := docker
 
 demo: install ## Start the cluster and bring sample events all the way to marts
@@ -124,7 +124,7 @@ chaos: install ## Make faults on a cluster of their own: SEED=7 FAULTS=two-drive
 	@$(MILLRACE) chaos $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) $(ARGS)
 
 ## Developing Millrace
-.PHONY: lint format test-unit clean
+.PHONY: lint format test-unit test-fire clean
 lint: ## Check style, types, SQL and shell
 	@$(MILLRACE) test lint
 
@@ -133,6 +133,9 @@ format: ## Format the code
 
 test-unit: install ## Run the unit tests alone (no cluster)
 	@$(MILLRACE) test unit
+
+test-fire: install ## Kill and freeze Airflow's parts under the pipeline (ten minutes)
+	@$(MILLRACE) test fire $(ARGS)
 
 clean: ## Remove temporary files; data stays
 	@$(MILLRACE) clean

@@ -31,8 +31,9 @@ PARTS: dict[str, tuple[str, list[str]]] = {
     ),
     "integration": ("lake", ["tests/integration"]),
     "e2e": ("lake", ["tests/e2e"]),
+    "fire": ("lake", ["tests/e2e/test_airflow_under_fire.py", "-m", "fire"]),
 }
-CLUSTER_PARTS = {"integration", "e2e"}
+CLUSTER_PARTS = {"integration", "e2e", "fire"}
 #: One pytest for all that needs the cluster, so that it starts once.
 WHOLE = (["unit"], ["dags"], ["integration", "e2e"])
 CHOICES = {"all": WHOLE, "unit": WHOLE[:2], "cluster": WHOLE[2:]}
@@ -98,6 +99,7 @@ def run_tests(part: str, remove_images: bool, pytest_arguments: tuple[str, ...])
     unit          no cluster needed (DAGs included)
     integration   each service through the client its users use
     e2e           the demo, twice; growth of a contract; services killed
+    fire          Airflow's parts die, freeze and thaw; ten minutes, not part of all
     cluster       integration and e2e on one cluster
     docker        integration, e2e and what only Docker has, on containers of our images
     docker-smoke  the images, integration on containers of them

@@ -100,6 +100,17 @@ class Airflow:
         answer = self._json("GET", f"{_run(dag_id, run_id)}/taskInstances?limit=1000")
         return [Task.parse(document) for document in answer["task_instances"]]
 
+    def clear(self, dag_id: str, run_id: str, task_ids: list[str]) -> None:
+        """Ask for the work of these tasks once more, and of no other."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": run_id,
+            "task_ids": task_ids,
+            "only_failed": False,
+            "reset_dag_runs": True,
+        }
+        self._json("POST", f"dags/{dag_id}/clearTaskInstances", body)
+
     def last_lines(self, dag_id: str, run_id: str, task: Task, count: int = 15) -> list[str]:
         """The end of a task's log, without what Airflow itself says in it."""
         path = f"{_run(dag_id, run_id)}/taskInstances/{quote(task.task_id, safe='')}"
