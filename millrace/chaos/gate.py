@@ -151,7 +151,7 @@ class Gate:
             if hold is None or not hold.pattern.search(data):
                 return None
             self._hold = None
-            hold.request = data[:200]
+            hold.request = data[:400]
             return hold
 
     @staticmethod

@@ -93,8 +93,10 @@ class Load:
         """Records that are sent and not yet answered."""
         return self._publisher.waiting if self._publisher else 0
 
-    def send(self, batch: Sequence[Outgoing]) -> None:
-        """Send these once, between the others, under the same ledger."""
+    def send(self, batch: Sequence[Outgoing], *, bad: bool = False) -> None:
+        """Send these once, between the others, under the same ledger; bad ones never reach raw."""
+        if bad:
+            self._bad.update(sha256(each.value).hexdigest() for each in batch)
         self._extra.put(batch)
 
     def pause(self, within_s: float = 320.0) -> None:

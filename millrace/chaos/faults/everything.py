@@ -43,7 +43,8 @@ class EverythingKilled(Fault):
 
     def strike(self, world: World, witness: Witness) -> None:
         """Kill all of it, see that nothing is left, start it again."""
-        before = {name: world.services.process(name) for name in world.services.names()}
+        processes = {name: world.services.process(name) for name in world.services.names()}
+        before = {name: process for name, process in processes.items() if process}
         with world.proxy.snare(ALTER, world.table, Moment.BEFORE) as snare:
             call = snare.wait()
             witness.see("present", f"call:{world.table}", None, f"{call.method}, on its way")

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from millrace.chaos.gate import Gate, Hold
 from millrace.chaos.triggers import MOMENT_S, NotSeenError
@@ -64,8 +65,8 @@ def held_data_file(
     with gate.holding(pattern, HELD_AFTER_BYTES) as hold:
         if not hold.held.wait(within_s):
             raise NotSeenError(f"a data file of {contract.raw_table} being written", within_s)
-        target = hold.request.split(b" ")[1].decode()
-        yield HeldFile(target.partition("?")[0].removeprefix(prefix), hold)
+        target = hold.request.split(b" ")[1].decode().partition("?")[0]
+        yield HeldFile(unquote(target).removeprefix(prefix), hold)
 
 
 def _door(world: World, contract: Contract) -> tuple[Gate, str]:

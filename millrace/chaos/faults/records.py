@@ -49,7 +49,7 @@ class PoisonRecords(Fault):
             contract, encode, _records("poison", 50), OF_EACH_CLASS, world.rng
         )
         expected = {_digest(each.outgoing): str(each.reason) for each in made}
-        world.load.send([each.outgoing for each in made])
+        world.load.send([each.outgoing for each in made], bad=True)
         witness.strike()
         found = until(
             f"{len(expected)} bad records in quarantine",
@@ -104,7 +104,9 @@ class OversizeRecords(Fault):
         """Send both kinds; the topic's limit is raised for the second."""
         contract, _ = _target(world)
         before = set(world.load.ledger.iterdir())
-        world.load.send([Outgoing(contract.dataset, contract.topic, b"k", TOO_LARGE_FOR_BROKER)])
+        world.load.send(
+            [Outgoing(contract.dataset, contract.topic, b"k", TOO_LARGE_FOR_BROKER)], bad=True
+        )
         witness.strike()
         digest = sha256(TOO_LARGE_FOR_BROKER).hexdigest()
         line = until("the refusal of a record over the limit", lambda: _refusal(world, digest))

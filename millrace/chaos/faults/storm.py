@@ -85,11 +85,13 @@ class Storm(Fault):
 
     def __init__(self) -> None:
         self._encoder: Encoder | None = None
+        self._services: list[str] = []
 
     def prepare(self, world: World) -> None:
         """Ask the registry now; later it may be away."""
         contract = of_tier(world, "hdfs")
         self._encoder = connect(world.settings, [contract])[contract.dataset]
+        self._services = [each for each in world.services.names() if world.services.process(each)]
 
     def strike(self, world: World, witness: Witness) -> None:
         """Strike until the time is over; a blow that finds nothing to hit is left out."""
@@ -111,7 +113,7 @@ class Storm(Fault):
 
     def afterwards(self, world: World, witness: Witness) -> None:
         """Every service is back."""
-        for name in world.services.names():
+        for name in self._services:
             world.services.wait_healthy(name)
 
     def _hit(self, world: World, blow: Blow, witness: Witness, cut: Cut) -> str:
@@ -141,7 +143,7 @@ class Storm(Fault):
             for number in range(20)
         ]
         made = odd_records.poison(contract, self._encoder, good, 10, world.rng)
-        world.load.send([each.outgoing for each in made])
+        world.load.send([each.outgoing for each in made], bad=True)
         return f"{len(made)} bad records"
 
 
