@@ -36,6 +36,8 @@ REBUILD_KEY = "millrace.rebuild"
 WRITER = "millrace landing rebuild"
 
 Tell = Callable[[str], None]
+#: topic -> partition -> the offset that comes next
+Ends = Mapping[str, Mapping[int, int]]
 
 
 @dataclass(frozen=True)
@@ -96,25 +98,41 @@ def plan_rebuilds(
     known = {contract.topic: contract for contract in contracts}
     there = list(log.topic_ids(known))
     logs = log.log_states(there) if there else {}
+    raw = {topic: LandedTable(catalog, known[topic].raw_table, WRITER) for topic in logs}
     quarantine = LandedTable(catalog, QUARANTINE_TABLE, WRITER)
-    planned = [_plan(quarantine, log, logs, {}, tell, doubted)]
-    held = planned[0].offsets
+    for table in (quarantine, *raw.values()):
+        table.load()
+    noted = {topic: _noted(raw[topic], topic, state) for topic, state in logs.items()}
+    planned = [_plan(quarantine, log, logs, noted, {}, tell, doubted)]
     for topic, state in logs.items():
-        raw = LandedTable(catalog, known[topic].raw_table, WRITER)
-        planned.append(_plan(raw, log, {topic: state}, held, tell, doubted))
+        held = {topic: planned[0].offsets.get(topic, TopicOffsets()).ends}
+        planned.append(_plan(raw[topic], log, {topic: state}, {}, held, tell, doubted))
     return planned
+
+
+def _noted(raw: LandedTable, topic: str, state: LogState) -> Mapping[int, int]:
+    """The ends that quarantine had when the raw table was landed last."""
+    landed = raw.offsets.get(topic, TopicOffsets())
+    return landed.quarantined if landed.topic_id == state.topic_id else {}
 
 
 def _plan(
     table: LandedTable,
     log: ReadableLog,
     logs: Mapping[str, LogState],
-    quarantined: Offsets,
+    noted: Ends,
+    quarantined: Ends,
     tell: Tell,
     doubted: Container[str],
 ) -> Rebuild:
-    table.load()
-    if not table.offsets_are_lost and table.name not in doubted:
+    """The plan of one table.
+
+    Args:
+        noted: what raw tables know of quarantine's ends, which its last rows can not tell: the
+            batch that quarantined them went on behind them.
+        quarantined: of a raw table, the ends of quarantine that it notes.
+    """
+    if not (table.offsets_are_lost or table.name in doubted):
         return Rebuild(table, dict(table.offsets))
     tell(f"reading the positions of {table.name}")
     offsets, changes = dict(table.offsets), []
@@ -122,11 +140,12 @@ def _plan(
         known = offsets.get(topic, TopicOffsets())
         recorded = known.ends if known.topic_id == state.topic_id else {}
         ends = _ends(table.table, log, topic, state)
+        for part, end in noted.get(topic, {}).items():
+            ends[part] = max(end, ends.get(part, end))
         moved = {part: end for part, end in ends.items() if end > recorded.get(part, -1)}
         changes += [Change(topic, p, recorded.get(p), end) for p, end in sorted(moved.items())]
         if moved:
-            noted = quarantined.get(topic, TopicOffsets()).ends
-            offsets[topic] = known.advanced(moved, state.topic_id, noted)
+            offsets[topic] = known.advanced(moved, state.topic_id, quarantined.get(topic))
     return Rebuild(table, offsets, tuple(changes), table.offsets_are_lost)
 
 

@@ -21,8 +21,10 @@ def require_quarantine(contract: Contract, raw: LandedTable, quarantine: LandedT
     Raises:
         QuarantineBehindError: it has less.
     """
-    noted = raw.offsets.get(contract.topic, TopicOffsets()).quarantined
-    has = quarantine.offsets.get(contract.topic, TopicOffsets()).ends
+    landed = raw.offsets.get(contract.topic, TopicOffsets())
+    quarantined = quarantine.offsets.get(contract.topic, TopicOffsets())
+    noted = landed.quarantined
+    has = quarantined.ends if quarantined.topic_id == landed.topic_id else {}
     partition = _behind(noted, has)
     if partition is None:
         return

@@ -203,7 +203,8 @@ def _retention(
         f" landed is {duration(oldest.behind_s)} old, and the topic keeps records for"
         f" {duration(retention_s)}"
     )
-    return [Problem(text, "bin/millrace landing start")]
+    longer = f"where it runs, raise topicRetentionDays in contracts/{contract.dataset}.yaml"
+    return [Problem(text, f"bin/millrace landing start  # {longer}; make apply")]
 
 
 def _rows(table: LandedTable) -> int:

@@ -157,6 +157,18 @@ def test_a_quarantine_that_is_rolled_back_is_noticed_and_mended_by_rolling_raw_b
     assert landing.holds_all_once()
 
 
+def test_a_quarantine_that_is_rolled_back_to_a_topic_that_is_gone_is_noticed(
+    landing: Landing,
+) -> None:
+    landing.land(landing.driver(), 10)
+    landing.write_log_anew(LogState("id-2", {0: 0}, {0: 10}))
+    reset_offsets(landing.catalog, landing.contract, landing)
+    landing.land(landing.driver(), 5)
+    roll_back(landing, QUARANTINE_TABLE, 1)  # ends at 10 there, but of the old topic
+    with pytest.raises(QuarantineBehindError, match="up to offset 5 and now has them up to 0"):
+        landing.driver()
+
+
 def test_a_quarantine_whose_rows_nothing_brings_back_asks_for_the_reset_that_accepts_it(
     landing: Landing,
 ) -> None:

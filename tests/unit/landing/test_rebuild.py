@@ -93,6 +93,18 @@ def test_an_interrupted_batch_is_still_finished_after_a_rebuild_of_both_tables(
     assert landing.holds_all_once()
 
 
+def test_a_quarantine_that_alone_lost_its_offsets_gets_those_that_raw_notes(
+    landing: Landing,
+) -> None:
+    landing.land(landing.driver(), 8)  # the last bad record is 6
+    lose_offsets(landing, QUARANTINE_TABLE)
+    (quarantine,) = plan(landing)
+    assert quarantine.changes == (Change("visits", 0, None, 8),)
+    quarantine.apply()
+    landing.land(landing.driver(), 10)
+    assert landing.holds_all_once()
+
+
 def test_what_is_recorded_and_right_needs_no_rebuild_even_where_it_is_doubted(
     landing: Landing,
 ) -> None:
