@@ -18,6 +18,7 @@ from millrace.verify.decode import Decoder, SchemaText, UndecodableError, framed
 from millrace.verify.facts import Facts
 from millrace.verify.findings import OPEN, finding
 from millrace.verify.keys import EMPTY, Keys, is_in, keys_of, within
+from millrace.verify.replays import other_than_replayed, replays
 from millrace.verify.report import Finding
 from millrace.verify.spool import Spool
 from millrace.verify.tables import Held
@@ -45,6 +46,7 @@ class Content:
         self._kind = facts.contract.format
         self._own = [field.name for field in facts.contract.fields]
         self._replayed: Keys = np.unique(facts.quarantine.of_status("replayed", *OPEN))
+        self._replays: list[tuple[int, str]] = []
         self._wrong: dict[str, list[Keys]] = {}
         self._why: dict[str, str] = {}
         self.compared = self.corrected = self.without_topic = 0
@@ -58,10 +60,13 @@ class Content:
         """Compare rows of the quarantine: their bytes, not what they might mean."""
         for part in _judged(rows, self.facts):
             self._compare(part, is_raw=False)
+            self._replays += replays(part)
 
     def findings(self) -> list[Finding]:
         """All that breaks L5."""
         table = self.facts.subject.topic
+        corrected = other_than_replayed(self.facts.raw, self._replays)
+        self._note("value_sha256", corrected, "its replay says (replayed_sha256)")
         return [
             finding(
                 self.facts,
@@ -105,14 +110,27 @@ class Content:
                 self.corrected += int(free.sum())
             for name in CARRIED:
                 if name in columns:
-                    wrong = _unequal(columns[name], records[name])
-                    self._note(name, keys[wrong & ~free], "the topic")
+                    wrong = self._unlike(name, columns[name], records[name])
+                    # A replay may correct the value, and nothing else.
+                    wrong &= ~free | (name != "value")
+                    self._note(name, keys[wrong], "the topic")
             values = [
                 own if free[row] and values else given
                 for row, (own, given) in enumerate(zip(values or sent, sent, strict=True))
             ]
         if values is not None:
             self._compare_decoded(columns, values, keys, is_raw)
+
+    @staticmethod
+    def _unlike(name: str, actual: pa.Array, sent: pa.ChunkedArray) -> Any:
+        """Which differ from what was sent; a record without headers may have none or a null."""
+        wrong = _unequal(actual, sent)
+        if name == "kafka_headers" and wrong.any():
+            return _differ(
+                [each or [] for each in actual.to_pylist()],
+                [each or [] for each in sent.to_pylist()],
+            )
+        return wrong
 
     def _compare_decoded(
         self, columns: dict[str, pa.Array], values: list[bytes | None], keys: Keys, is_raw: bool
@@ -215,8 +233,10 @@ def _differ(left: Iterable[Any], right: Iterable[Any]) -> Any:
 
 
 def _same(left: Any, right: Any) -> bool:
-    """Equal, where NaN equals itself and no list (of headers) equals an empty one."""
-    if left == right or ((left or None) is (right or None) is None and left in (None, [])):
+    """Equal, where NaN equals itself."""
+    if left is None or right is None:
+        return left is right
+    if left == right:
         return True
     if isinstance(left, float) and isinstance(right, float):
         return left != left and right != right  # noqa: PLR0124 - that is what NaN is

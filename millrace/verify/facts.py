@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from pyiceberg.catalog import Catalog
-from pyiceberg.expressions import EqualTo
 from pyiceberg.table import Table
 
 from millrace.contracts import Contract
@@ -156,8 +155,7 @@ def _wait(
 def read_quarantine(table: Table, subject: Subject, unread: list[Damage]) -> Held:
     """The quarantined records of the subject."""
     gatherer = Gatherer(subject.topic)
-    mine = EqualTo(term="dataset", value=subject.dataset)
-    for batch in scan(table, (*HELD_COLUMNS, "status"), mine, unread):
+    for batch in scan(table, (*HELD_COLUMNS, "dataset", "status"), subject.dataset, unread):
         gatherer.add(batch)
     return gatherer.held()
 

@@ -87,7 +87,8 @@ def _check(table: Table) -> Files:
             files.number += 1
             files.damages += _named(path, damage)
             mine = [each.data_file for each in found or ()]
-            data |= {each.file_path: each for each in mine}
+            for each in mine:
+                files.damages += _conflict(data.setdefault(each.file_path, each), each)
             if path in live:
                 live_paths += [each.file_path for each in mine]
         files.damages += _repeated(live_paths, "is live twice in the current snapshot")
@@ -111,6 +112,15 @@ def _guarded(look: Callable[[Any], Any], subject: Any) -> tuple[Any, str | None]
 
 def _named(path: str, text: str | None) -> list[Damage]:
     return [Damage(path, text)] if text else []
+
+
+def _conflict(one: DataFile, other: DataFile) -> list[Damage]:
+    """Where two manifests record one file differently."""
+    said = [(each.file_size_in_bytes, each.record_count) for each in (one, other)]
+    if said[0] == said[1]:
+        return []
+    text = "is recorded with {} bytes and {} rows, and with {} bytes and {} rows"
+    return [Damage(one.file_path, text.format(*said[0], *said[1]))]
 
 
 def _repeated(paths: Iterable[str], text: str) -> list[Damage]:

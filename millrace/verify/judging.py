@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 from pyiceberg.catalog import Catalog
-from pyiceberg.expressions import EqualTo
 from pyiceberg.table import Table
 
 from millrace.contracts import Contract
@@ -120,8 +119,8 @@ class Judging:
                 content.add(gatherer.add(batch))
             facts.raw = gatherer.held()
             gatherer, quarantined = Gatherer(subject.topic), self._sum(facts, of_quarantine=True)
-            mine = EqualTo(term="dataset", value=subject.dataset)
-            for batch in scan(facts.quarantine_table, where=mine, unread=facts.unread):
+            mine = scan(facts.quarantine_table, dataset=subject.dataset, unread=facts.unread)
+            for batch in mine:
                 quarantined.add(batch)
                 content.add_quarantined(gatherer.add(batch))
             count(content.compared)

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
-from pyiceberg.expressions import AlwaysTrue, BooleanExpression
-from pyiceberg.io.pyarrow import ArrowScan, _read_all_delete_files
+from pyiceberg.expressions import AlwaysTrue, EqualTo
 from pyiceberg.table import Table
 
 from millrace.verify.errors import PointerError, SourceAwayError, VerifyError, raise_if_away
 from millrace.verify.files import Damage
 from millrace.verify.keys import EMPTY, Keys, Mask, keys_of
+from millrace.verify.rows import rows_of
 
 #: In the summary of a landing snapshot: topic -> topic id, and partition -> next offset.
 OFFSETS = "millrace.offsets"
@@ -89,31 +89,33 @@ def names_at_snapshot(table: Table) -> dict[str, str]:
 def scan(
     table: Table,
     columns: Sequence[str] = ("*",),
-    where: BooleanExpression | None = None,
+    dataset: str | None = None,
     unread: list[Damage] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of the table's current snapshot, a file after the other, in bounded batches.
 
     Args:
+        dataset: only rows whose column `dataset` says so, which has to be among the columns.
         unread: takes the files that can not be read, whose rows are missing then.
     """
     unread = [] if unread is None else unread
-    found = table.scan(row_filter=where or AlwaysTrue(), selected_fields=tuple(columns))
+    where = AlwaysTrue() if dataset is None else EqualTo(term="dataset", value=dataset)
+    found = table.scan(row_filter=where, selected_fields=tuple(columns))
     name = ".".join(table.name())
     try:
         tasks = sorted(found.plan_files(), key=lambda task: task.file.file_path)
-        reader = ArrowScan(table.metadata, table.io, found.projection(), found.row_filter)
     except Exception as error:  # damaged manifests raise whatever their bytes mean
         raise_if_away(error, f"table {name}")
         unread.append(Damage(name, f"can not be read: {error}"))
         return
     for task in tasks:
         try:
-            deletes = _read_all_delete_files(table.io, [task])
-            # PyIceberg's public door keeps all batches of a file; this one streams them.
-            for batch in reader._record_batches_from_scan_tasks_and_deletes([task], deletes):
-                if batch.num_rows:
-                    yield batch
+            for batch in rows_of(task, found.projection(), table.io):
+                rows = batch
+                if dataset is not None:
+                    rows = batch.filter(pc.equal(batch["dataset"], dataset))
+                if rows.num_rows:
+                    yield rows
         except Exception as error:  # as above
             raise_if_away(error, f"table {name}")
             unread.append(Damage(task.file.file_path, f"can not be read: {error}"))

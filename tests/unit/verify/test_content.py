@@ -39,6 +39,7 @@ def only(world: Any, table: str, offset: int, **values: Any) -> None:
         ("share", 0.25),
         ("tags", ["b", "a"]),
         ("tags", None),
+        ("tags", []),
         ("kafka_key", b"other"),
         ("kafka_headers", []),
         ("kafka_at", datetime(2026, 1, 1, tzinfo=UTC)),
@@ -79,12 +80,41 @@ def test_two_rows_that_swapped_a_value_are_both_named(world: Any) -> None:
 def test_a_corrected_replay_is_held_to_its_own_bytes(world: Any) -> None:
     row = world.raw_row({**world.log.rows[3], "value": b'{"page": "mended"}'})
     world.put(RAW, [{**row, "page": "other"}], 6)
-    world.change(QUARANTINE, lambda rows: [{**each, "status": "replayed"} for each in rows])
+    marks = {"status": "replayed", "replayed_sha256": row["value_sha256"]}
+    world.change(QUARANTINE, lambda rows: [{**each, **marks} for each in rows])
     report = world.verify()
     assert [each.text for each in report.findings] == [
         "1 record have another page than its bytes say"
     ]
     assert report.counts["visits"]["corrected"] == 1
+
+
+@pytest.mark.parametrize("column", ["page", "share", "tags", "price"])
+def test_a_null_is_nothing_else_that_is_empty(world: Any, column: str) -> None:
+    record = {"page": "", "at": None, "price": "0", "share": 0.0, "tags": []}
+    world.send(json.dumps(record).encode())
+    world.land()
+    assert world.verify().ok
+    only(world, RAW, 6, **{column: None})
+    assert f" {column} " in world.broken()["L5"][0]
+
+
+def test_a_replay_corrects_the_value_and_nothing_else(world: Any) -> None:
+    value = b'{"page": "mended"}'
+    row = world.raw_row({**world.log.rows[3], "value": value, "kafka_key": b"other"})
+    world.put(RAW, [row], 6)
+    marks = {"status": "replayed", "replayed_sha256": row["value_sha256"]}
+    world.change(QUARANTINE, lambda rows: [{**each, **marks} for each in rows])
+    assert world.broken() == {"L5": ["1 record have another kafka_key than the topic"]}
+
+
+def test_a_replay_is_held_to_the_digest_that_it_noted(world: Any) -> None:
+    row = world.raw_row({**world.log.rows[3], "value": b'{"page": "mended"}'})
+    world.put(RAW, [row], 6)
+    for digest, is_right in ((row["value_sha256"], True), ("0" * 64, False)):
+        marks = {"status": "replayed", "replayed_sha256": digest}
+        world.change(QUARANTINE, lambda rows, m=marks: [{**each, **m} for each in rows])
+        assert world.verify().ok is is_right
 
 
 def test_what_the_topic_has_no_more_is_held_to_the_ledgers_digest(world: Any) -> None:

@@ -12,8 +12,8 @@ def page(name: str) -> bytes:
     return b'{"page": "%s"}' % name.encode()
 
 
-def mark(status: str) -> Any:
-    return lambda rows: [{**row, "status": status} for row in rows]
+def mark(status: str, **more: str) -> Any:
+    return lambda rows: [{**row, "status": status, **more} for row in rows]
 
 
 def test_what_is_landed_or_quarantined_once_breaks_no_law(world: Any) -> None:
@@ -42,8 +42,9 @@ def test_a_record_landed_twice_is_named(world: Any) -> None:
 
 
 def test_a_replayed_record_is_in_raw_and_its_original_stays(world: Any) -> None:
-    world.put(RAW, [world.raw_row({**world.log.rows[3], "value": page("mended")})], 6)
-    world.change(QUARANTINE, mark("replayed"))
+    row = world.raw_row({**world.log.rows[3], "value": page("mended")})
+    world.put(RAW, [row], 6)
+    world.change(QUARANTINE, mark("replayed", replayed_sha256=row["value_sha256"]))
     assert world.verify().findings == ()
 
 
