@@ -15,10 +15,11 @@ from pyiceberg.expressions import EqualTo
 
 from millrace.contracts.model import Contract
 from millrace.contracts.names import (
+    DISCARDED,
     HEADERS_COLUMN,
-    OPEN,
     QUARANTINE_DATASET,
     QUARANTINE_TABLE,
+    REPLAYED,
     VALUE_COLUMN,
 )
 from millrace.errors import MillraceError
@@ -93,7 +94,8 @@ class Scene:
         columns = (*PLACE, "dataset", "status")
         for path, rows in self.quarantine.every_file(columns).items():
             mine = pc.equal(rows["dataset"], self.contract.dataset)
-            still_open = rows.filter(pc.and_(mine, pc.equal(rows["status"], OPEN)))
+            settled = pc.is_in(rows["status"], value_set=pa.array([REPLAYED, DISCARDED]))
+            still_open = rows.filter(pc.and_(mine, pc.invert(settled)))
             self.quarantined |= dict.fromkeys(self._vouched(still_open, topic), path)
         self._plant()
         self.restore()
