@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +22,30 @@ from millrace.landing.schemas import Registry
 from millrace.landing.sift import RECORD_SCHEMA, sift_batches
 from millrace.settings import Settings
 
+CONTRACT = """apiVersion: v3.1.0
+kind: DataContract
+id: {dataset}
+version: 1.0.0
+status: active
+description:
+  purpose: Pages whose landing is damaged.
+team:
+  name: tests
+schema:
+  - name: {dataset}
+    physicalName: {topic}
+    physicalType: topic
+    properties:
+      - name: page
+        logicalType: string
+        required: true
+        description: Which page.
+customProperties:
+  - property: format
+    value: json
+  - property: topicPartitions
+    value: 2
+"""
 #: Of which everything is in partition 0, unless a test says otherwise.
 PARTITIONS = 2
 
@@ -154,3 +180,16 @@ def row(record: Any) -> dict[str, Any]:
         "value": record.value,
         "headers": [{"key": key, "value": value} for key, value in record.headers or ()],
     }
+
+
+def write_contract(folder: Path, name: str) -> Path:
+    """A dataset `hole_NAME`; its topic is another one in each run of the tests on a cluster."""
+    file = folder / f"hole_{name}.yaml"
+    topic = f"holes.{name}-{secrets.token_hex(3)}"
+    file.write_text(CONTRACT.format(dataset=f"hole_{name}", topic=topic))
+    return file
+
+
+def at(*offsets: int) -> list[tuple[int, int]]:
+    """Those offsets of partition 0."""
+    return [(0, offset) for offset in offsets]

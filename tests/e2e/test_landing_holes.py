@@ -1,16 +1,14 @@
-"""The holes of the usual way that need the broker, the metastore, Trino or Spark to show.
+"""The holes of the usual way that need the broker, the metastore or Trino to show.
 
-Those of the driver alone are in tests/unit/landing/test_holes.py. Datasets of their own, which the
-cluster's landing application does not see, are landed by this process; the one that Spark lands is
-added to the cluster's contracts and taken away again.
+Those of the driver alone are in tests/unit/landing/test_holes.py, that of Spark's checkpoint in
+test_landing_checkpoint.py. Datasets of their own, which the cluster's landing application does not
+see, are landed by this process.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,48 +17,16 @@ from trino.dbapi import connect
 from millrace.contracts import load_contracts
 from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.lake import catalog
-from millrace.landing.control import FOLDER, Control
 from millrace.landing.errors import OffsetsAgedOutError, OffsetsLostError, TopicRecreatedError
 from millrace.landing.rebuild import plan_rebuilds
 from millrace.landing.reset import reset_offsets
 from millrace.landing.status import measure
 from millrace.settings import Settings
-from tests.e2e.plain_landing import PlainLanding, send
+from tests.e2e.plain_landing import PlainLanding, at, send, write_contract
 
 HOLES = ("aborted", "agedout", "anew", "cut", "rolledback", "died")
 GOOD, BAD = b'{"page": "p"}', b"{}"
-CONTRACT = """apiVersion: v3.1.0
-kind: DataContract
-id: {dataset}
-version: 1.0.0
-status: active
-description:
-  purpose: Pages whose landing is damaged.
-team:
-  name: tests
-schema:
-  - name: {dataset}
-    physicalName: {topic}
-    physicalType: topic
-    properties:
-      - name: page
-        logicalType: string
-        required: true
-        description: Which page.
-customProperties:
-  - property: format
-    value: json
-  - property: topicPartitions
-    value: 2
-"""
-
 Hole = Callable[[str], PlainLanding]
-
-
-def write_contract(folder: Path, name: str) -> Path:
-    file = folder / f"hole_{name}.yaml"
-    file.write_text(CONTRACT.format(dataset=f"hole_{name}", topic=f"holes.{name}"))
-    return file
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +42,6 @@ def hole(
     yield lambda name: PlainLanding(cluster, contracts[f"hole_{name}"])
     for contract in contracts.values():
         catalog(cluster).drop_table(contract.raw_table)
-
-
-def at(*offsets: int) -> list[tuple[int, int]]:
-    """Those offsets of partition 0."""
-    return [(0, offset) for offset in offsets]
 
 
 def test_aborted_records_never_land_and_an_open_transaction_is_waited_for(hole: Hole) -> None:
@@ -218,48 +179,3 @@ def test_a_contract_corrected_after_a_crash_between_the_commits_doubles_nothing(
     landing.land()
     assert landing.landed() == at(0, 2, 3)
     assert landing.landed(QUARANTINE_TABLE) == at(1)
-
-
-@pytest.fixture
-def streamed(cluster: Settings, millrace: Any) -> Iterator[PlainLanding]:
-    """A dataset that the landing application lands, by Spark."""
-    file = write_contract(cluster.contracts, "streamed")
-    millrace("landing", "start")
-    millrace("apply")
-    yield PlainLanding(cluster, load_contracts(cluster.contracts)["hole_streamed"])
-    file.unlink()
-    millrace("landing", "start")
-
-
-def test_spark_lands_once_whatever_becomes_of_its_checkpoint(
-    cluster: Settings, millrace: Any, streamed: PlainLanding
-) -> None:
-    """It is deleted under the running query, and an older one is there at the next start."""
-    store = Control(cluster)._hdfs
-    producer = streamed.producer(**{"transactional.id": "streamed"})
-    producer.init_transactions()
-    for end in (producer.commit_transaction, producer.abort_transaction):
-        producer.begin_transaction()
-        send(producer, streamed.topic, [GOOD, GOOD])
-        end()
-    millrace("landing", "wait", "--timeout", "180")
-    (old,) = [each["name"] for each in store.ls(FOLDER, detail=True) if each["type"] == "directory"]
-    saved = {path: store.cat_file(path) for path in store.find(old)}
-
-    store.rm(old, recursive=True)
-    streamed.produce(GOOD)
-    millrace("landing", "wait", "--timeout", "180")
-    assert streamed.landed() == at(0, 1, 6)
-
-    millrace("landing", "stop")
-    for entry in store.ls(FOLDER, detail=True):
-        if entry["type"] == "directory":
-            store.rm(entry["name"], recursive=True)
-    for path, content in saved.items():
-        store.pipe_file(path, content)
-    streamed.produce(GOOD)
-    millrace("landing", "start")
-    millrace("landing", "wait", "--timeout", "180")
-    assert streamed.landed() == at(0, 1, 6, 7)
-    told = json.loads(millrace("landing", "status", "--json", "--strict").stdout)
-    assert told["lag"]["hole_streamed"] == 0

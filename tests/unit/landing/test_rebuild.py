@@ -18,6 +18,7 @@ from millrace.landing.errors import (
 from millrace.landing.positions import LogState
 from millrace.landing.rebuild import Change, Rebuild, plan_rebuilds
 from millrace.landing.reset import reset_offsets
+from tests.unit.landing.damage import expire_all_but_the_current, foreign_commit
 
 if TYPE_CHECKING:
     from tests.unit.landing.conftest import Landing
@@ -28,13 +29,8 @@ TABLES = ("raw.visits", QUARANTINE_TABLE)
 def lose_offsets(landing: Landing, *names: str) -> None:
     """A foreign commit, and an expiry of all that came before it."""
     for name in names:
-        table = landing.table(name)
-        commit_append(landing.catalog, table, [], {}, table.metadata.current_snapshot_id)
-        table = landing.table(name)
-        for snapshot in table.snapshots():
-            if snapshot.snapshot_id != table.metadata.current_snapshot_id:
-                expiry = landing.table(name).maintenance.expire_snapshots()
-                expiry.by_id(snapshot.snapshot_id).commit()
+        foreign_commit(landing, name)
+        expire_all_but_the_current(landing, name)
 
 
 def plan(landing: Landing, *doubted: str) -> list[Rebuild]:
