@@ -64,7 +64,7 @@ def headers_of(record: QuarantinedRecord) -> list[Header]:
     ours: list[Header] = [
         (PREFIX + name, str(each).encode()) for name, each in told.items() if each is not None
     ]
-    return [*record.headers, *ours]
+    return [*(record.headers or ()), *ours]
 
 
 def name_of(headers: Iterable[Header]) -> Name:

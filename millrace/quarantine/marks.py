@@ -10,14 +10,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
-from pyiceberg.expressions import AlwaysTrue, And, GreaterThanOrEqual, In, LessThanOrEqual
-from pyiceberg.io.pyarrow import ArrowScan
+from pyiceberg.expressions import And, GreaterThanOrEqual, In, LessThanOrEqual
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
@@ -26,6 +24,7 @@ from millrace.lake.commit import CommitRefusedError, delete_quietly
 from millrace.lake.rewrite import commit_rewrite
 from millrace.landing.writer import TableWriter, WrittenFile
 from millrace.quarantine.errors import BusyError
+from millrace.quarantine.files import read_files
 from millrace.quarantine.records import Key, Position, load_quarantine
 
 log = logging.getLogger(__name__)
@@ -34,8 +33,6 @@ MARK_KEY = "millrace.quarantine"
 #: Landing commits every two seconds at most, a rewrite takes about one.
 PATIENCE_S = 120.0
 PAUSE_S = 0.1
-#: Landing leaves many small files, and reading one is mostly waiting for the store.
-READERS = 8
 
 
 @dataclass(frozen=True)
@@ -104,16 +101,14 @@ def _changed_files(
             LessThanOrEqual(term="kafka_offset", value=max(offsets)),
         )
     )
-    reader = ArrowScan(table.metadata, table.io, table.schema(), AlwaysTrue())
     tasks = list(scan.plan_files())
     removed, kept, count = [], [], 0
-    with ThreadPoolExecutor(READERS) as pool:
-        files = pool.map(lambda task: _marked(reader.to_table([task]), marks), tasks)
-        for task, (after, changed) in zip(tasks, files, strict=True):
-            if changed:
-                removed.append(task.file)
-                kept.append(after)
-                count += changed
+    for task, rows in zip(tasks, read_files(table, tasks), strict=True):
+        after, changed = _marked(rows, marks)
+        if changed:
+            removed.append(task.file)
+            kept.append(after)
+            count += changed
     return removed, kept, count
 
 
@@ -143,13 +138,8 @@ def _write(table: Table, rows: list[pa.Table]) -> list[WrittenFile]:
     writer = TableWriter(QUARANTINE_TABLE, table.metadata, table.io)
     try:
         for each in rows:
-            writer.write(_in_shape(each, writer.arrow_schema))
+            writer.write(each)
         return writer.close()
     except BaseException:
         writer.abort()
         raise
-
-
-def _in_shape(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    columns = [rows[field.name].combine_chunks().cast(field.type) for field in schema]
-    return pa.Table.from_arrays(columns, schema=schema)

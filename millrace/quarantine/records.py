@@ -20,7 +20,8 @@ from pyiceberg.expressions import (
     NotIn,
     Or,
 )
-from pyiceberg.io.pyarrow import ArrowScan
+from pyiceberg.expressions.visitors import bind
+from pyiceberg.io.pyarrow import ArrowScan, expression_to_pyarrow
 from pyiceberg.table import FileScanTask, Table
 
 from millrace.contracts.model import Contract
@@ -34,6 +35,7 @@ from millrace.contracts.names import (
 )
 from millrace.landing.errors import TableMissingError
 from millrace.quarantine.errors import NotQuarantinedError
+from millrace.quarantine.files import read_files
 
 #: Rows in memory at a time; a bad record is seldom larger than a kilobyte.
 ROWS_AT_ONCE = 20_000
@@ -91,7 +93,7 @@ class QuarantinedRecord:
     value_sha256: str | None
     value: bytes | None = None
     key: bytes | None = None
-    headers: tuple[tuple[str, bytes | None], ...] = ()
+    headers: tuple[tuple[str, bytes | None], ...] | None = None
     resolved_at: datetime | None = None
     resolution: str | None = None
     replayed_sha256: str | None = None
@@ -105,11 +107,12 @@ class QuarantinedRecord:
     def of(cls, row: dict[str, Any]) -> QuarantinedRecord:
         """The record of a row."""
         values: dict[str, Any] = {name: row.get(name) for name in NAMED_ALIKE}
+        headers = row.get(HEADERS_COLUMN)
         return cls(
             position=Position(row["kafka_topic"], row["kafka_partition"], row["kafka_offset"]),
             at=row["kafka_at"],
             key=row.get("kafka_key"),
-            headers=tuple((h["key"], h["value"]) for h in row.get(HEADERS_COLUMN) or ()),
+            headers=None if headers is None else tuple((h["key"], h["value"]) for h in headers),
             **values,
         )
 
@@ -200,13 +203,18 @@ def read(
         with_bytes: also read values, keys and headers.
     """
     names = [name for name in table.schema().column_names if "." not in name]
-    wanted = [name for name in names if with_bytes or name not in HEAVY]
-    scan = table.scan(row_filter=selection.filter(), selected_fields=tuple(wanted))
+    narrow = tuple(name for name in names if name not in HEAVY)
+    scan = table.scan(row_filter=selection.filter(), selected_fields=narrow)
     reader = ArrowScan(table.metadata, table.io, scan.projection(), scan.row_filter)
+    chosen = expression_to_pyarrow(bind(table.schema(), scan.row_filter, case_sensitive=True))
     for tasks in _portions(list(scan.plan_files())):
-        rows = reader.to_table(tasks).to_pylist()
-        if rows:
-            yield [QuarantinedRecord.of(row) for row in rows]
+        if with_bytes:
+            whole = [rows.filter(chosen) for rows in read_files(table, tasks)]
+            found = [row for rows in whole for row in rows.to_pylist()]
+        else:
+            found = reader.to_table(tasks).to_pylist()
+        if found:
+            yield [QuarantinedRecord.of(row) for row in found]
 
 
 def records_at(catalog: Catalog, position: Position) -> list[QuarantinedRecord]:

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
@@ -194,11 +195,17 @@ def _records(candidates: Sequence[Candidate]) -> pa.RecordBatch:
             "timestamp": each.record.at,
             "key": each.record.key,
             "value": each.value,
-            "headers": [{"key": name, "value": text} for name, text in each.record.headers],
+            "headers": _headers(each.record),
         }
         for each in candidates
     ]
     return pa.RecordBatch.from_pylist(rows, schema=RECORD_SCHEMA)
+
+
+def _headers(record: QuarantinedRecord) -> list[dict[str, Any]] | None:
+    if record.headers is None:
+        return None
+    return [{"key": name, "value": value} for name, value in record.headers]
 
 
 def _look(table: Table, candidates: Sequence[Candidate]) -> tuple[Outcome, list[Candidate]]:

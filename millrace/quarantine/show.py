@@ -40,7 +40,7 @@ def describe(
         "value_sha256": record.value_sha256,
         "replayed_sha256": record.replayed_sha256,
         "key": _text(record.key),
-        "headers": [[name, _text(value)] for name, value in record.headers],
+        "headers": [[name, _text(value)] for name, value in record.headers or ()],
         **_value(record.value),
     }
     if contract is None:

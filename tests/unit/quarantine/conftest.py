@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyiceberg.table import Table
 
@@ -36,6 +37,7 @@ VALUES: dict[int, bytes] = {
     offset: b"{}" if offset % 3 == 0 else b'{"page": "p"}' for offset in range(10)
 }
 VALUES[6] = b"{"
+NO_HEADERS = 9
 
 
 class NoSchemas:
@@ -129,6 +131,18 @@ class Bed:
         rows: list[dict[str, Any]] = self.table(name).scan().to_arrow().to_pylist()
         return sorted(rows, key=lambda row: (row["kafka_offset"], row["kafka_at"]))
 
+    def headers(self, name: str, offset: int) -> list[Any]:
+        """The headers of the rows at an offset as the files have them.
+
+        PyIceberg reads a null list of structs as an empty one.
+        """
+        table, found = self.table(name), []
+        for task in table.scan().plan_files():
+            with table.io.new_input(task.file.file_path).open() as stream:
+                rows = pq.read_table(stream).to_pylist()
+            found += [row["kafka_headers"] for row in rows if row["kafka_offset"] == offset]
+        return found
+
     def raw(self) -> list[int]:
         """The offsets in raw."""
         return [row["kafka_offset"] for row in self.rows("raw.visits")]
@@ -146,7 +160,7 @@ class Bed:
                 "timestamp": datetime.fromtimestamp((self.born + offset) / 1e6, UTC),
                 "value": self.values[offset],
                 "key": b"k",
-                "headers": [{"key": "h", "value": b"v"}],
+                "headers": None if offset == NO_HEADERS else [{"key": "h", "value": b"v"}],
             }
             for offset in range(low, high)
         ]

@@ -44,6 +44,7 @@ def test_the_newest_records_come_first(landed: Bed) -> None:
 @pytest.mark.parametrize(
     ("selection", "offsets"),
     [
+        (Selection(), [0, 3, 6, 9]),
         (Selection(statuses=("replayed",)), [3]),
         (Selection(statuses=("open", "replayed"), reasons=("missing_field",)), [0, 3, 9]),
         (Selection(since=datetime.now(UTC) + timedelta(days=1)), []),

@@ -44,6 +44,14 @@ def test_after_the_contract_is_corrected_the_good_ones_land_and_keep_their_link(
         assert raw[3][column] == rows[3][column]
 
 
+def test_a_record_without_headers_stays_without(corrected: Bed) -> None:
+    assert corrected.headers(QUARANTINE_TABLE, 9) == [None]
+    corrected.replay()
+    assert corrected.states_of()[9] == "replayed"
+    assert corrected.headers(QUARANTINE_TABLE, 9) == corrected.headers("raw.visits", 9) == [None]
+    assert corrected.headers("raw.visits", 3) == [[{"key": "h", "value": b"v"}]]
+
+
 def test_replay_moves_no_offsets_and_landing_goes_on(corrected: Bed) -> None:
     lander = corrected.driver()
     before = recorded(corrected.table("raw.visits"))
