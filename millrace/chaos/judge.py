@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from millrace.contracts import Contract
 from millrace.contracts.names import QUARANTINE_TABLE
@@ -32,10 +33,18 @@ class Verdict:
     findings: tuple[str, ...]
 
 
-def judge(settings: Settings, contracts: Sequence[Contract]) -> Verdict:
-    """Verify the datasets: every record sent is answered, and what was acknowledged has landed."""
+def judge(
+    settings: Settings, contracts: Sequence[Contract], since: datetime | None = None
+) -> Verdict:
+    """Verify the datasets: every record sent is answered, and what was acknowledged has landed.
+
+    Args:
+        settings: of the cluster.
+        contracts: of the datasets.
+        since: only records that are not older; each one is decoded anew, which takes its time.
+    """
     subjects = [
-        Subject(each.dataset, each.topic, each.raw_table, QUARANTINE_TABLE, settings.ledger)
+        Subject(each.dataset, each.topic, each.raw_table, QUARANTINE_TABLE, settings.ledger, since)
         for each in contracts
     ]
     report = verify(subjects, settings, engines=ENGINES)

@@ -11,7 +11,7 @@ from pyiceberg.serializers import FromInputFile
 from pyiceberg.table import Table
 
 from millrace.chaos.load import Position
-from millrace.chaos.thrift_calls import Call
+from millrace.chaos.thrift_calls import METADATA_LOCATION, Call
 from millrace.lake import catalog, io_properties
 from millrace.landing.landed_table import WRITER_KEY
 from millrace.settings import Settings
@@ -37,19 +37,29 @@ class Planned:
 
 
 class LakeView:
-    """Reads tables and files of the lake; keeps nothing."""
+    """Reads tables and files of the lake; keeps what can not change.
+
+    It looks often: a metadata file is read once, and a snapshot is searched once for a record.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._catalog = catalog(settings)
         self._io = load_file_io(io_properties(settings))
+        self._tables: dict[str, Table] = {}
+        self._searched: set[tuple[str, Position]] = set()
 
     def load(self, table: str) -> Table:
         """The table as it is now."""
-        return self._catalog.load_table(table)
+        known = self._tables.get(table)
+        if known is None or known.metadata_location != self.pointer(table):
+            known = self._tables[table] = self._catalog.load_table(table)
+        return known
 
     def pointer(self, table: str) -> str:
         """The metadata file that the metastore points to."""
-        return str(self.load(table).metadata_location)
+        database, _, name = table.partition(".")
+        with self._catalog._client as client:
+            return str(client.get_table(database, name).parameters[METADATA_LOCATION])
 
     def writers(self, table: str) -> Mapping[int, str]:
         """Snapshot to the application that committed it, as far as kept."""
@@ -86,9 +96,15 @@ class LakeView:
 
     def holds(self, table: str, position: Position) -> bool:
         """Whether the table has the row of a position of its topic."""
+        pointer = self.pointer(table)
+        if (pointer, position) in self._searched:
+            return False
         wanted = And(
             EqualTo(term="kafka_partition", value=position.partition),
             EqualTo(term="kafka_offset", value=position.offset),
         )
         scan = self.load(table).scan(row_filter=wanted, selected_fields=("kafka_offset",))
-        return bool(scan.to_arrow().num_rows)
+        found = bool(scan.to_arrow().num_rows)
+        if not found:
+            self._searched.add((pointer, position))
+        return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from millrace.chaos.evidence import Witness
@@ -15,6 +16,9 @@ from millrace.chaos.report import FaultRun, lines, write
 from millrace.chaos.traces import contradictions
 from millrace.chaos.world import World
 from millrace.errors import MillraceError
+
+#: Records that were sent before a fault began and may have landed after it.
+OVERLAP_S = 30.0
 
 
 def run_faults(world: World, names: Sequence[str], folder: Path, seed: int) -> list[FaultRun]:
@@ -27,7 +31,7 @@ def run_faults(world: World, names: Sequence[str], folder: Path, seed: int) -> l
     runs = []
     for number, name in enumerate(names, start=1):
         world.say(f"{number} of {len(names)}: {name}: {FAULTS[name].title}")
-        run = run_fault(world, FAULTS[name](), seed)
+        run = run_fault(world, FAULTS[name](), seed, whole=number == len(names))
         write(run, folder, number)
         for line in lines(run):
             world.say(line)
@@ -35,8 +39,15 @@ def run_faults(world: World, names: Sequence[str], folder: Path, seed: int) -> l
     return runs
 
 
-def run_fault(world: World, fault: Fault, seed: int) -> FaultRun:
-    """Make one fault, and say what became of it; whatever goes wrong is in the record."""
+def run_fault(world: World, fault: Fault, seed: int, *, whole: bool) -> FaultRun:
+    """Make one fault, and say what became of it; whatever goes wrong is in the record.
+
+    Args:
+        world: a running one.
+        fault: a new one: it remembers what it saw.
+        seed: for the record.
+        whole: judge everything that ever flowed, not only what did since this fault began.
+    """
     started, hands = time.time(), len(world.landing.hands)
     witness = Witness(world.load.mark)
     findings: list[str] = []
@@ -61,7 +72,8 @@ def run_fault(world: World, fault: Fault, seed: int) -> FaultRun:
         hands=tuple(world.landing.hands[hands:]),
         seed=seed,
     )
-    return _judged(world, run)
+    since = None if whole else datetime.fromtimestamp(started - OVERLAP_S, UTC)
+    return _judged(world, run, since)
 
 
 def _recover(world: World, fault: Fault, witness: Witness) -> float:
@@ -71,12 +83,13 @@ def _recover(world: World, fault: Fault, witness: Witness) -> float:
     return world.wait_landed_since(witness.mark, fault.recovers_within_s) - witness.struck_at
 
 
-def _judged(world: World, run: FaultRun) -> FaultRun:
+def _judged(world: World, run: FaultRun, since: datetime | None) -> FaultRun:
     """The run with the verdict of the laws."""
     try:
         world.come_to_rest()
         contradicted = contradictions(run, world.lake.has_snapshot)
-        verdict = judge(world.settings, world.contracts)
+        world.say("everything has landed; verifying")
+        verdict = judge(world.settings, world.contracts, since)
     except Exception as error:  # a lake that can not be read is a finding
         return replace(run, findings=(*run.findings, _said(error)))
     finally:
