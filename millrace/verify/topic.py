@@ -16,7 +16,13 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import pyarrow as pa
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 
 from millrace.verify.errors import SourceAwayError, VerifyError
@@ -26,6 +32,8 @@ TIMEOUT_S = 15.0
 #: A broker that sends nothing for so long while records are due is away.
 PATIENCE_S = 60.0
 BATCH_RECORDS = 8192
+#: `consume` waits so long for a full batch, also at the end of a partition.
+POLL_S = 0.1
 
 RECORDS = pa.schema(
     {
@@ -72,10 +80,13 @@ class Log(Protocol):
 
 
 class KafkaLog:
-    """Topics of a Kafka cluster. Used by one thread."""
+    """Topics of a Kafka cluster, by two consumers that live as long as it. Used by one thread."""
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
+        self._committed = Consumer(_settings(bootstrap, "read_committed"))
+        self._all = Consumer(_settings(bootstrap, "read_uncommitted"))
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
 
     def state(self, topic: str) -> TopicState:
         """What there is of a topic now.
@@ -84,13 +95,12 @@ class KafkaLog:
             VerifyError: there is no such topic.
             SourceAwayError: the broker does not answer.
         """
-        with _Asking(self._bootstrap), _Reader(self._bootstrap) as consumer:
-            found = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+        with _Asking(self._bootstrap):
+            found = self._committed.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
             if found.error is not None:
                 raise VerifyError(f"topic {topic}", f"{found.error.str()}", "bin/millrace apply")
-            marks = _marks(consumer, topic, sorted(found.partitions))
-        with _Asking(self._bootstrap), _Reader(self._bootstrap, committed=False) as consumer:
-            highs = _marks(consumer, topic, list(marks))
+            marks = _marks(self._committed, topic, sorted(found.partitions))
+            highs = _marks(self._all, topic, list(marks))
         return TopicState(
             {partition: low for partition, (low, _) in marks.items()},
             {partition: end for partition, (_, end) in marks.items()},
@@ -99,11 +109,8 @@ class KafkaLog:
         )
 
     def _topic_id(self, topic: str) -> str | None:
-        from confluent_kafka import TopicCollection  # noqa: PLC0415
-
         with _Asking(self._bootstrap):
-            admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0})
-            asked = admin.describe_topics(TopicCollection([topic]), request_timeout=TIMEOUT_S)
+            asked = self._admin.describe_topics(TopicCollection([topic]), request_timeout=TIMEOUT_S)
             found = asked[topic].result().topic_id
         if found is None:
             return None
@@ -114,9 +121,9 @@ class KafkaLog:
         """Partition to the first kept offset whose time is not before; its end where none is."""
         state = self.state(topic)
         moment = int(when.timestamp() * 1000)
-        with _Asking(self._bootstrap), _Reader(self._bootstrap) as consumer:
+        with _Asking(self._bootstrap):
             asked = [TopicPartition(topic, partition, moment) for partition in state.ends]
-            found = consumer.offsets_for_times(asked, timeout=TIMEOUT_S)
+            found = self._committed.offsets_for_times(asked, timeout=TIMEOUT_S)
         return {
             each.partition: each.offset if each.offset >= 0 else state.ends[each.partition]
             for each in found
@@ -125,16 +132,19 @@ class KafkaLog:
     def records(
         self, topic: str, ranges: Ranges, *, committed: bool = True
     ) -> Iterator[pa.RecordBatch]:
-        """The records of the ranges, a partition after the other.
+        """The records of the ranges, each partition's in order; partitions may be mixed.
 
         Raises:
             SourceAwayError: the broker sends nothing any more.
         """
-        wanted = {part: (low, high) for part, (low, high) in ranges.items() if low < high}
-        with _Asking(self._bootstrap), _Reader(self._bootstrap, committed) as consumer:
-            for partition, (low, high) in sorted(wanted.items()):
-                consumer.assign([TopicPartition(topic, partition, low)])
-                yield from _read(consumer, high, self._bootstrap)
+        ends = {part: high for part, (low, high) in ranges.items() if low < high}
+        consumer = self._committed if committed else self._all
+        with _Asking(self._bootstrap):
+            consumer.assign([TopicPartition(topic, part, ranges[part][0]) for part in ends])
+            try:
+                yield from _read(consumer, ends, self._bootstrap)
+            finally:
+                consumer.unassign()
 
 
 def _marks(consumer: Consumer, topic: str, partitions: list[int]) -> dict[int, tuple[int, int]]:
@@ -147,19 +157,22 @@ def _marks(consumer: Consumer, topic: str, partitions: list[int]) -> dict[int, t
     }
 
 
-def _read(consumer: Consumer, high: int, bootstrap: str) -> Iterator[pa.RecordBatch]:
-    """The assigned partition's records below an offset."""
-    heard, is_done = time.monotonic(), False
-    while not is_done:
+def _read(consumer: Consumer, ends: Mapping[int, int], bootstrap: str) -> Iterator[pa.RecordBatch]:
+    """The assigned partitions' records, each below its offset."""
+    heard, left = time.monotonic(), set(ends)
+    while left:
         kept: list[Any] = []
-        for message in consumer.consume(BATCH_RECORDS, 1.0):
+        for message in consumer.consume(BATCH_RECORDS, POLL_S):
             heard = time.monotonic()
-            error, offset = message.error(), message.offset() or 0
+            error, part, offset = message.error(), message.partition(), message.offset()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 raise KafkaException(error)
-            # The end of the partition is said with the offset that comes next.
-            is_done = is_done or error is not None or offset >= high - 1
-            if error is None and offset < high:
+            assert part is not None
+            assert offset is not None
+            # The end of a partition is said with the offset that comes next.
+            if error is not None or offset >= ends[part] - 1:
+                left.discard(part)
+            if error is None and offset < ends[part]:
                 kept.append(message)
         if kept:
             yield _batch(kept)
@@ -184,27 +197,18 @@ def _batch(messages: list[Any]) -> pa.RecordBatch:
     )
 
 
-class _Reader:
-    """A consumer that belongs to no group and commits nothing."""
-
-    def __init__(self, bootstrap: str, committed: bool = True) -> None:
-        self._settings: dict[str, Any] = {
-            "bootstrap.servers": bootstrap,
-            "group.id": "millrace-verify",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "error",
-            "isolation.level": "read_committed" if committed else "read_uncommitted",
-            # A cluster that is being restarted is no reason for lines on standard error.
-            "log_level": 0,
-        }
-
-    def __enter__(self) -> Consumer:
-        self._consumer = Consumer(self._settings)
-        return self._consumer
-
-    def __exit__(self, *_: object) -> None:
-        self._consumer.close()
+def _settings(bootstrap: str, isolation: str) -> dict[str, Any]:
+    """Of a consumer that belongs to no group and commits nothing."""
+    return {
+        "bootstrap.servers": bootstrap,
+        "group.id": "millrace-verify",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "error",
+        "isolation.level": isolation,
+        # A cluster that is being restarted is no reason for lines on standard error.
+        "log_level": 0,
+    }
 
 
 class _Asking:
