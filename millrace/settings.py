@@ -58,8 +58,9 @@ class Maintenance(BaseModel):
     """
 
     longest_job_hours: float = Field(24.0, ge=0)
-    #: Between the longest job and this an orphan may still be looked at by hand.
-    orphan_hours: float = Field(72.0, ge=0)
+    #: Between the longest job and this an orphan may still be looked at by hand. Never below an
+    #: hour: a landing batch is tried again for ten minutes, with files that no snapshot has yet.
+    orphan_hours: float = Field(72.0, ge=1)
     #: For so long a table keeps the snapshots that a processed table has still to read.
     reader_days: float = Field(7.0, ge=0)
     processed_days: int = Field(180, ge=1)

@@ -135,6 +135,8 @@ def test_a_file_that_is_committed_while_the_folder_is_listed_stays(
 def test_orphans_are_never_younger_than_the_longest_job() -> None:
     with pytest.raises(ValidationError, match="files in use would go"):
         Maintenance(longest_job_hours=24, orphan_hours=23)
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        Maintenance(longest_job_hours=0, orphan_hours=0)
 
 
 def test_few_files_are_left_as_they_are_and_many_are_put_together(
