@@ -10,7 +10,7 @@ from millrace.errors import MillraceError
 from millrace.processed import NAMESPACE, ProcessedTable
 from millrace.table_properties import TABLE_PROPERTIES
 from spark_jobs.batch.iceberg import CATALOG, java_table
-from spark_jobs.transforms.columns import table_columns
+from spark_jobs.transforms.columns import former_names, table_columns
 
 PROPERTIES = {"format-version": "2", **TABLE_PROPERTIES}
 
@@ -30,13 +30,16 @@ def require_raw(spark: SparkSession, table: ProcessedTable) -> None:
 
 
 def ensure_table(spark: SparkSession, table: ProcessedTable) -> None:
-    """Create the table, or give it the columns and wider types that its contract has gained.
+    """Create the table, or give it the names, columns and wider types that its contract has now.
 
-    A field that has left the contract keeps its column; new rows have null there.
+    A renamed field keeps its column under the new name: a new one beside it would be null in every
+    row there is, and a key that is null is a key that no record matches. A field that has left the
+    contract keeps its column; new rows have null there.
     """
     if not spark.catalog.tableExists(f"{CATALOG}.{table.identifier}"):
         spark.sql(_create_statement(table))
         return
+    _rename(spark, table)
     wanted = ", ".join(f"`{name}` {kind}" for name, kind, _ in table_columns(table))
     java: Any = spark._jvm
     struct = java.org.apache.spark.sql.types.StructType.fromDDL(wanted)
@@ -46,6 +49,25 @@ def ensure_table(spark: SparkSession, table: ProcessedTable) -> None:
         java.org.apache.iceberg.spark.SparkSchemaUtil.convert(struct)
     )
     if not update.apply().asStruct().equals(before):
+        update.commit()
+
+
+def _rename(spark: SparkSession, table: ProcessedTable) -> None:
+    """Give columns under a former name of their field its present one, in one commit."""
+    loaded = java_table(spark, table.identifier)
+    present = {column.name() for column in loaded.schema().columns()}
+    formers = former_names(table)
+    renamed = {
+        former: name
+        for name, known in formers.items()
+        if name not in present
+        for former in [next((each for each in known if each in present), None)]
+        if former is not None
+    }
+    if renamed:
+        update = loaded.updateSchema()
+        for former, name in renamed.items():
+            update = update.renameColumn(former, name)
         update.commit()
 
 

@@ -26,3 +26,13 @@ def table_columns(table: ProcessedTable) -> list[tuple[str, str, str]]:
         event = table.contract.field(str(table.contract.event_time))
         columns.append((table.event_column, "timestamp", event.description))
     return [*columns, *((name, kind, "") for name, kind in AUDIT_COLUMNS)]
+
+
+def former_names(table: ProcessedTable) -> dict[str, tuple[str, ...]]:
+    """Column to the names that it had before its field was renamed."""
+    names = {field.name: field.aliases for field in table.fields if field.aliases}
+    if table.child is not None and table.event_column is not None:
+        event = table.contract.field(str(table.contract.event_time))
+        prefix = table.event_column.removesuffix(event.name)
+        names[table.event_column] = tuple(f"{prefix}{alias}" for alias in event.aliases)
+    return names

@@ -61,8 +61,12 @@ def with_gone_rows(
 
 
 def _typed(field: Field, present: list[str]) -> Column:
-    """The field in its type; null where the raw table did not have the column yet."""
-    column = F.col(field.name) if field.name in present else F.lit(None)
+    """The field in its type; null where the raw table did not have the column yet.
+
+    A snapshot from before a renaming is read with the names of its time.
+    """
+    name = next((each for each in (field.name, *field.aliases) if each in present), None)
+    column = F.lit(None) if name is None else F.col(name)
     return column.cast(column_type(field)).alias(field.name)
 
 

@@ -35,6 +35,38 @@ def test_a_field_added_to_the_contract_is_a_column_from_then_on(lake: Any) -> No
     assert lake.rows(1, "id, n, pieces") == {("B", 1, 6)}
 
 
+def test_a_renamed_field_keeps_its_column_also_as_a_key_and_in_the_items(lake: Any) -> None:
+    """What is merged before and after meets the same row, under the new name."""
+    lake.land(("A", "P1", at(1), [(1, "cup")]))
+    lake.build()
+    known = {field.name: field for field in lake.contract.fields}
+    item = known["lines"].items
+    assert item is not None
+    what = replace(item.fields[1], name="article", aliases=("what",))
+    new = {
+        "id": replace(known["id"], name="basket_id", aliases=("id",)),
+        "at": replace(known["at"], name="changed_at", aliases=("at",)),
+        "lines": replace(known["lines"], items=replace(item, fields=(item.fields[0], what))),
+    }
+    session = lake.spark.newSession()
+    for former, name in (("id", "basket_id"), ("at", "changed_at")):
+        session.sql(f"ALTER TABLE {lake.contract.raw_table} RENAME COLUMN {former} TO {name}")
+    raw = lake.contract.raw_table
+    session.sql(f"ALTER TABLE {raw} RENAME COLUMN lines.element.what TO article")
+    lake.use(
+        replace(
+            lake.contract,
+            key=("basket_id",),
+            event_time="changed_at",
+            fields=tuple(new.get(each.name, each) for each in lake.contract.fields),
+        )
+    )
+    lake.land(("A", "P2", at(2), [(1, "jug")]), ("B", "P1", at(1), [(1, "cup")]))
+    lake.build()
+    assert lake.rows(0, "basket_id, day(changed_at)") == {("A", 2), ("B", 1)}
+    assert lake.rows(1, "basket_id, n, article") == {("A", 1, "jug"), ("B", 1, "cup")}
+
+
 def test_a_table_is_made_as_documented(lake: Any) -> None:
     lake.build()
     session = lake.spark.newSession()
