@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pyarrow as pa
-from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.expressions.visitors import (
     ROWS_MUST_MATCH,
     _StrictMetricsEvaluator,
     bind,
 )
-from pyiceberg.io.pyarrow import ArrowScan, expression_to_pyarrow
+from pyiceberg.io.pyarrow import expression_to_pyarrow
 from pyiceberg.table import FileScanTask, Table
 
 from millrace.contracts.names import QUARANTINE_TABLE
@@ -29,6 +28,7 @@ from millrace.maintenance.carry import remembered
 from millrace.maintenance.lake import WRITER, Lake, Work, count, look_again, size
 from millrace.maintenance.readers import read_last, unread
 from millrace.maintenance.rules import Rule, rule_of
+from millrace.quarantine.files import read_files
 
 STEP = "retention"
 NOTE = "millrace.retention"
@@ -142,7 +142,7 @@ def _write_young(
     writer = TableWriter(name, table.metadata, table.io)
     try:
         for rows in _read(table, mixed):
-            writer.write(_young(table, rows, rule).cast(writer.arrow_schema))
+            writer.write(_young(table, rows, rule))
         return writer.close()
     except BaseException:
         writer.abort()
@@ -150,10 +150,9 @@ def _write_young(
 
 
 def _read(table: Table, tasks: list[FileScanTask]) -> Iterator[pa.Table]:
-    """The rows of each file, one file at a time in memory."""
-    scan = ArrowScan(table.metadata, table.io, table.schema(), AlwaysTrue())
+    """The rows of each file as they are, one file at a time in memory."""
     for task in tasks:
-        yield scan.to_table([task])
+        yield from read_files(table, [task])
 
 
 def _young(table: Table, rows: pa.Table, rule: Rule) -> pa.Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 from botocore.exceptions import BotoCoreError
 from hive_metastore.ttypes import MetaException
 from thrift.transport.TTransport import TTransportException
@@ -25,7 +26,7 @@ STEPS: dict[str, Callable[[Lake, str], Work]] = {
 }
 #: What the clients of the stores and of the metastore raise. OSError is also that of WebHDFS and
 #: of the object store's requests: a node that is gone, a full disk, a file that is missing.
-STORES = (OSError, BotoCoreError, MetaException, TTransportException)
+STORES = (OSError, BotoCoreError, MetaException, TTransportException, pa.ArrowException)
 WIDTH = max(map(len, STEPS))
 
 
