@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,10 @@ from millrace_producers.ledger import Ledger
 from millrace_producers.publisher import Outgoing, Publisher
 
 Query = Callable[[str], list[list[Any]]]
-
 WEIGHINGS = """apiVersion: v3.2.0
 kind: DataContract
 id: weighings
 version: 1.0.0
-description:
-  purpose: What the scales at the gate said.
 team:
   name: facilities
 schema:
@@ -49,9 +46,6 @@ schema:
       - name: load_kilos
         logicalType: integer
         required: true
-customProperties:
-  - property: topicPartitions
-    value: 2
 """
 GOOD, HEAVY, BROKEN, RUBBISH = 20, 5, 2, 2
 REFUSED = HEAVY + BROKEN + RUBBISH
@@ -69,7 +63,7 @@ def produce(millrace: Any, folder: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def send_rubbish(settings: Settings) -> None:
-    """Bytes that no producer would send, acknowledged and in the ledger like any record."""
+    """Bytes that no producer would send, in the ledger like any record."""
     with Publisher(make_producer(settings), Ledger(settings.ledger)) as publisher:
         numbers = (str(number).encode() for number in range(RUBBISH))
         publisher.send([Outgoing("weighings", "weighings", n, b"rubbish " + n) for n in numbers])
@@ -81,6 +75,11 @@ def listed(millrace: Any, *arguments: str) -> dict[str, Any]:
     words = ("quarantine", "list", "--dataset", "weighings", "--limit", "100", "--json")
     found: dict[str, Any] = json.loads(millrace(*words, *arguments).stdout)
     return found
+
+
+def shown(millrace: Any, position: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(millrace("quarantine", "show", position, "--json").stdout)
+    return told
 
 
 def open_classes(millrace: Any) -> dict[str, int]:
@@ -116,10 +115,13 @@ def dead_letters(settings: Settings) -> Counter[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def weighed(cluster: Settings, millrace: Any, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def weighed(
+    cluster: Settings, millrace: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
     """A dataset of its own with good records and bad ones of three classes, landed."""
     folder = tmp_path_factory.mktemp("weighings")
-    (cluster.contracts / "weighings.yaml").write_text(WEIGHINGS)
+    contract = cluster.contracts / "weighings.yaml"
+    contract.write_text(WEIGHINGS)
     millrace("apply")
     millrace("landing", "start")
     rows = [weighing(number, 50, 10) for number in range(GOOD)]
@@ -128,19 +130,17 @@ def weighed(cluster: Settings, millrace: Any, tmp_path_factory: pytest.TempPathF
     produce(millrace, folder, rows)
     send_rubbish(cluster)
     millrace(*WAIT)
-    return cluster
+    yield cluster
+    contract.unlink()  # the pipeline of other tests is not to process it
 
 
 def test_bad_records_are_counted_by_class_and_shown(weighed: Settings, millrace: Any) -> None:
     expected = {"out_of_range": HEAVY, "broken_rule": BROKEN, "not_framed": RUBBISH}
     assert open_classes(millrace) == expected
-    first = positions(millrace, "not_framed")[0]
-    told = json.loads(millrace("quarantine", "show", first, "--json").stdout)
+    told = shown(millrace, positions(millrace, "not_framed")[0])
     assert told["text"].startswith("rubbish")
     assert (told["headers"][0][0], told["status"]) == ("millrace-run", "open")
-    heavy = json.loads(
-        millrace("quarantine", "show", positions(millrace, "out_of_range")[0], "--json").stdout
-    )
+    heavy = shown(millrace, positions(millrace, "out_of_range")[0])
     assert (heavy["decoded"]["total_kilos"], heavy["field"]) == (120, "total_kilos")
     assert heavy["today"].startswith("bad (out_of_range)")
 
@@ -221,7 +221,7 @@ def test_what_will_never_land_is_discarded_and_not_published_again(
     left = ("quarantine", "discard", "--dataset", "weighings", "--yes")
     assert f"{BROKEN + RUBBISH - 2} discarded" in millrace(*left, *reason).stdout
     assert open_classes(millrace) == {}
-    told = json.loads(millrace("quarantine", "show", first, "--json").stdout)
+    told = shown(millrace, first)
     assert (told["status"], told["resolution"]) == ("discarded", "the scales were broken")
     millrace("quarantine", "publish", "--dataset", "weighings")
     assert set(dead_letters(weighed).values()) == {1}
