@@ -25,8 +25,8 @@ WEIGHINGS = """apiVersion: v3.2.0
 kind: DataContract
 id: weighings
 version: 1.0.0
-team:
-  name: facilities
+description:
+  purpose: What the scales at the gate said.
 schema:
   - name: weighings
     quality:
