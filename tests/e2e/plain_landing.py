@@ -14,6 +14,7 @@ from kafka.errors import TopicAlreadyExistsError
 
 from millrace.contracts.model import Contract
 from millrace.lake import catalog, io_properties
+from millrace.lake.commit import commit_append
 from millrace.lake.io import LakeFileIO
 from millrace.landing.broker import Broker
 from millrace.landing.lander import Lander
@@ -122,6 +123,16 @@ class PlainLanding:
         )
         rows = found.to_arrow()
         return sorted(zip(*(rows[name].to_pylist() for name in columns), strict=True))
+
+    def lose_offsets(self) -> None:
+        """A foreign commit to the raw table, and an expiry of all snapshots behind it."""
+        table = self.catalog.load_table(self.contract.raw_table)
+        at = table.metadata.current_snapshot_id
+        table = commit_append(self.catalog, table, [], {}, at)
+        for snapshot in table.snapshots():
+            if snapshot.snapshot_id != table.metadata.current_snapshot_id:
+                table = self.catalog.load_table(self.contract.raw_table)
+                table.maintenance.expire_snapshots().by_id(snapshot.snapshot_id).commit()
 
     def make_topic_anew(self) -> None:
         """Delete the topic and create it again, as empty as it was at first."""
