@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 from confluent_kafka import Producer
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import TopicAlreadyExistsError
 
 from millrace.contracts.model import Contract
@@ -133,6 +134,16 @@ class PlainLanding:
             if snapshot.snapshot_id != table.metadata.current_snapshot_id:
                 table = self.catalog.load_table(self.contract.raw_table)
                 table.maintenance.expire_snapshots().by_id(snapshot.snapshot_id).commit()
+
+    def keep_records_for(self, seconds: int) -> None:
+        """Set the topic's retention."""
+        changed = {"retention.ms": str(seconds * 1000)}
+        admin = KafkaAdminClient(bootstrap_servers=self.settings.kafka.address)
+        try:
+            topic = ConfigResource(ConfigResourceType.TOPIC, self.topic, changed)
+            admin.alter_configs([topic])
+        finally:
+            admin.close()
 
     def make_topic_anew(self) -> None:
         """Delete the topic and create it again, as empty as it was at first."""

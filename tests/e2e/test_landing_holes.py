@@ -24,7 +24,7 @@ from millrace.landing.status import measure
 from millrace.settings import Settings
 from tests.e2e.plain_landing import PlainLanding, at, send, write_contract
 
-HOLES = ("aborted", "agedout", "anew", "cut", "rolledback", "died")
+HOLES = ("aborted", "agedout", "anew", "cut", "rolledback", "died", "waiting")
 GOOD, BAD = b'{"page": "p"}', b"{}"
 Hole = Callable[[str], PlainLanding]
 
@@ -83,6 +83,21 @@ def test_offsets_that_aged_out_while_nothing_landed_stop_the_start(hole: Hole) -
     reset_offsets(landing.catalog, landing.contract, landing.broker)
     landing.land()
     assert landing.landed() == at(0, 1, 2, 3, 7, 8, 9)
+
+
+def test_a_record_that_waits_for_half_of_its_retention_is_warned_of(
+    hole: Hole, eventually: Any
+) -> None:
+    landing = hole("waiting")
+    landing.produce(GOOD)
+
+    def problems() -> list[str]:
+        (status,) = measure(landing.catalog, landing.broker, [landing.contract])
+        return [each.text for each in status.problems]
+
+    assert problems() == []
+    landing.keep_records_for(2)
+    eventually(lambda: "keeps records for 2.0 s" in " ".join(problems()), 30, "it is warned of")
 
 
 def test_a_topic_made_anew_is_noticed_though_its_offsets_have_refilled(hole: Hole) -> None:
