@@ -12,26 +12,24 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyiceberg.table import Table
 
 from millrace.contracts import load_contracts
 from millrace.lake import LakeCatalog, catalog
-from millrace.lake.commit import commit_append
 from millrace.lake.offsets import recorded
 from millrace.landing.broker import Broker
+from millrace.landing.landed_table import LandedTable, Move
 from millrace.landing.lander import Lander
 from millrace.landing.writer import TableWriter, WrittenFile
 from millrace.maintenance.compact import FEWEST_FILES
-from millrace.maintenance.lake import Lake
-from millrace.maintenance.run import maintain
-from millrace.maintenance.trino import TrinoEngine
 from millrace.settings import Settings
 
 Query = Callable[[str], list[list[Any]]]
 Eventually = Callable[[Callable[[], bool], float, str], None]
 #: A dataset without a key: no processed table has to read it before its rows may go.
-PINGS = """apiVersion: v3.2.0
+BEACONS = """apiVersion: v3.2.0
 kind: DataContract
-id: pings
+id: beacons
 version: 1.0.0
 status: active
 description:
@@ -39,21 +37,21 @@ description:
 team:
   name: facilities
 schema:
-  - name: pings
+  - name: beacons
     properties:
       - name: device_id
         logicalType: string
         required: true
         description: Which device.
 """
-RAW = "raw.pings"
+RAW = "raw.beacons"
 #: Of one sending; it takes five seconds, two batches of landing or three.
 ROWS, RATE = 100, 20
 STEPS = "compact,manifests,expire"
 #: A table of these tests alone may lose its snapshots at once.
 AT_ONCE = {"MILLRACE_MAINTENANCE__LONGEST_JOB_HOURS": "0"}
 COUNT = f"select count(*), count(distinct (kafka_partition, kafka_offset)) from {RAW}"
-FILES = 'select count(*) from raw."pings$files"'
+FILES = 'select count(*) from raw."beacons$files"'
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +60,12 @@ def lake_catalog(cluster: Settings) -> LakeCatalog:
 
 
 @pytest.fixture(scope="module")
-def pings(cluster: Settings, millrace: Any, tmp_path_factory: Any) -> Path:
+def beacons(cluster: Settings, millrace: Any, tmp_path_factory: Any) -> Path:
     """A file of records of the dataset, which is applied and landed."""
-    (cluster.contracts / "pings.yaml").write_text(PINGS)
+    (cluster.contracts / "beacons.yaml").write_text(BEACONS)
     millrace("apply")
     millrace("landing", "start")
-    file: Path = tmp_path_factory.mktemp("pings") / "pings.csv"
+    file: Path = tmp_path_factory.mktemp("beacons") / "beacons.csv"
     file.write_text("\n".join(["device_id", *(f"d{n}" for n in range(ROWS))]) + "\n")
     return file
 
@@ -83,7 +81,9 @@ class Sender(Thread):
         super().__init__()
         self.sent = 0
         self._stopped = Event()
-        self._send = partial(millrace, "produce", "pings", "--from", str(file), "--rate", str(RATE))
+        self._send = partial(
+            millrace, "produce", "beacons", "--from", str(file), "--rate", str(RATE)
+        )
 
     def run(self) -> None:
         while not self._stopped.is_set():
@@ -101,26 +101,26 @@ def test_landing_and_maintenance_at_the_same_time_neither_lose_nor_double(
     millrace: Any,
     query: Query,
     eventually: Eventually,
-    pings: Path,
+    beacons: Path,
     lake_catalog: LakeCatalog,
 ) -> None:
     while_landing = partial(
         millrace, "maintain", "--table", RAW, "--only", STEPS, environment=AT_ONCE
     )
-    sender = Sender(millrace, pings)
+    sender = Sender(millrace, beacons)
     sender.start()
     try:
         eventually(lambda: query(FILES)[0][0] >= FEWEST_FILES, 120, "there are small files")
         said = while_landing().stdout
         # Another's rewrite, which carries nothing forward.
-        query("alter table iceberg.raw.pings execute optimize")
+        query("alter table iceberg.raw.beacons execute optimize")
         while_landing()
     finally:
         sent = sender.stop()
     assert " became " in said and "expired" in said
     millrace("landing", "wait", "--timeout", "120")
     broker = Broker(cluster.kafka.address)
-    acknowledged = sum(broker.log_states(["pings"])["pings"].ends.values())
+    acknowledged = sum(broker.log_states(["beacons"])["beacons"].ends.values())
     assert acknowledged >= sent
     assert query(COUNT) == [[acknowledged, acknowledged]]
     millrace("maintain", "--table", RAW, environment=AT_ONCE)
@@ -128,60 +128,83 @@ def test_landing_and_maintenance_at_the_same_time_neither_lose_nor_double(
     assert query(FILES)[0][0] < FEWEST_FILES
     again = millrace("maintain", "--table", RAW, environment=AT_ONCE).stdout
     assert " became " not in again and "expired " not in again
+    millrace("verify", "--dataset", "beacons", "--engines", "pyiceberg,trino")
     # What is left tells a starting driver where to go on.
-    contract = load_contracts(cluster.contracts)["pings"]
+    contract = load_contracts(cluster.contracts)["beacons"]
     lander = Lander(lake_catalog, [contract], broker, "test")
     lander.open()
-    assert sum(lander.starts["pings"].values()) == acknowledged
+    assert sum(lander.starts["beacons"].values()) == acknowledged
 
 
-def write(catalog: LakeCatalog, rows: int) -> WrittenFile:
+@pytest.fixture(scope="module")
+def aged(lake_catalog: LakeCatalog, beacons: Path, query: Query) -> Iterator[str]:
+    """A raw table on HDFS without a contract, with rows of a hundred days, and its offsets."""
+    name = "raw.beacons_aged"
+    query(f"drop table if exists {name}")
+    like = lake_catalog.load_table(RAW)
+    lake_catalog.create_table(
+        name,
+        like.schema(),
+        location=f"hdfs://millrace/data/streaming/beacons_aged-{time.time():.0f}",
+        partition_spec=like.spec(),
+    )
+    table = LandedTable(lake_catalog, name, "test")
+    for end, days in enumerate((100, 92, 89, 0), start=1):
+        table.load()
+        table.append([write(table.table, name, end - 1, days)], {"beacons": Move({0: end}, "id")})
+    yield name
+    query(f"drop table {name}")
+
+
+def write(table: Table, name: str, offset: int, days: float) -> WrittenFile:
     """A data file that no snapshot has, as a landing task leaves it before its commit."""
-    table = catalog.load_table(RAW)
-    writer = TableWriter(RAW, table.metadata, table.io)
-    now = datetime.now(UTC)
-    ahead = [
-        {
-            "device_id": "x",
-            "kafka_topic": "pings",
-            "kafka_partition": 9,
-            "kafka_offset": n,
-            "kafka_at": now,
-            "landed_at": now,
-        }
-        for n in range(rows)
-    ]
-    writer.write(pa.Table.from_pylist(ahead, schema=writer.arrow_schema))
-    return writer.close()[0]
+    writer = TableWriter(name, table.metadata, table.io)
+    at = datetime.now(UTC) - timedelta(days=days)
+    row = {"device_id": "d", "kafka_topic": "beacons", "kafka_partition": 0, "kafka_offset": offset}
+    row |= {"kafka_at": at, "landed_at": at}
+    writer.write(pa.Table.from_pylist([row], schema=writer.arrow_schema))
+    (file,) = writer.close()
+    return file
 
 
-def set_age(catalog: LakeCatalog, path: str, hours: float) -> None:
+def set_age(table: Table, path: str, hours: float) -> None:
     """Say that a file on HDFS was last written so many hours ago."""
-    files = catalog.load_table(RAW).io.get_fs("hdfs")  # type: ignore[attr-defined]
+    files = table.io.get_fs("hdfs")  # type: ignore[attr-defined]
     then = int((time.time() - hours * 3600) * 1000)
     place = files._strip_protocol(path)
     files._call("SETTIMES", method="put", path=place, modificationtime=then, accesstime=-1)
 
 
-def test_an_old_orphan_goes_and_the_file_of_a_running_batch_stays(
-    cluster: Settings, millrace: Any, query: Query, pings: Path, lake_catalog: LakeCatalog
+def test_old_days_of_a_raw_table_go_whole_and_its_offsets_stay(
+    millrace: Any, query: Query, lake_catalog: LakeCatalog, aged: str
 ) -> None:
-    old, young = write(lake_catalog, 3), write(lake_catalog, 2)
-    set_age(lake_catalog, old.path, 100)
-    live = query('select file_path from raw."pings$files" limit 1')[0][0]
-    set_age(lake_catalog, live, 100)
-    said = millrace("maintain", "--table", RAW, "--only", "orphans", "--dry-run").stdout
+    said = millrace("maintain", "--table", aged, "--only", "retention", "--dry-run").stdout
+    assert "2 files with 2 rows" in said
+    millrace("maintain", "--table", aged, "--only", "retention")
+    assert query(f"select kafka_offset from {aged} order by 1") == [[2], [3]]
+    known = recorded(lake_catalog.load_table(aged))
+    assert known is not None
+    assert known["beacons"].ends == {0: 4}
+
+
+def test_an_old_orphan_goes_and_the_file_of_a_running_batch_stays(
+    millrace: Any, query: Query, lake_catalog: LakeCatalog, aged: str
+) -> None:
+    table = lake_catalog.load_table(aged)
+    old, young = write(table, aged, 8, 0), write(table, aged, 4, 0)
+    live = next(iter(table.scan().plan_files())).file.file_path
+    for path in (old.path, live):
+        set_age(table, path, 100)
+    said = millrace("maintain", "--table", aged, "--only", "orphans", "--dry-run").stdout
     assert f"1 file with {old.size_bytes / 1000:.1f} kB older than 72 h" in said
-    millrace("maintain", "--table", RAW, "--only", "orphans")
-    io = lake_catalog.load_table(RAW).io
-    assert not io.new_input(old.path).exists()
-    assert io.new_input(live).exists()
+    millrace("maintain", "--table", aged, "--only", "orphans")
+    assert not table.io.new_input(old.path).exists()
+    assert table.io.new_input(live).exists()
     # The batch commits what it wrote.
-    before = query(COUNT)[0][0]
-    table = lake_catalog.load_table(RAW)
-    at = table.metadata.current_snapshot_id
-    commit_append(lake_catalog, table, [young.data_file()], {}, at)
-    assert query(COUNT) == [[before + 2, before + 2]]
+    landed = LandedTable(lake_catalog, aged, "test")
+    landed.load()
+    landed.append([young], {"beacons": Move({0: 5}, "id")})
+    assert query(f"select kafka_offset from {aged} order by 1") == [[2], [3], [4]]
 
 
 @pytest.fixture
@@ -215,27 +238,6 @@ def test_old_rows_go_from_the_object_store_and_young_ones_stay(
     assert query('select count(*) from marts."maintained_clicks$entries"')[0][0] > 0
     said = millrace("maintain", "--table", clicks, "--only", "retention").stdout
     assert "removed" not in said
-
-
-def test_old_days_of_a_landed_table_go_whole_and_landing_goes_on(
-    cluster: Settings, millrace: Any, query: Query, pings: Path, lake_catalog: LakeCatalog
-) -> None:
-    """Seen from a hundred days later every row is old."""
-    engine = TrinoEngine(cluster, print)
-    later = datetime.now(UTC) + timedelta(days=100)
-    contracts = load_contracts(cluster.contracts)
-    lake = Lake(lake_catalog, contracts, cluster.maintenance, engine, later)
-    landed = recorded(lake_catalog.load_table(RAW))
-    assert landed is not None
-    locks = cluster.home / "maintenance"
-    assert not maintain(lake, locks, print, [RAW], ["retention"])
-    assert query(COUNT) == [[0, 0]]
-    known = recorded(lake_catalog.load_table(RAW))
-    assert known is not None
-    assert known["pings"].ends == landed["pings"].ends
-    millrace("produce", "pings", "--from", str(pings), "--limit", "10")
-    millrace("landing", "wait", "--timeout", "120")
-    assert query(COUNT) == [[10, 10]]
 
 
 def test_the_plan_of_every_table_is_shown_and_changes_none(millrace: Any, query: Query) -> None:
