@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,26 +13,27 @@ from millrace_producers.ledger import Entry, read_ledger
 RUN = "%Y%m%dT%H%M%S.%fZ-0-planted"
 
 
-def copy_ledger(source: Path, target: Path, dataset: str) -> None:
-    """Copy the lines of the dataset's records, run by run; a torn last line stays torn."""
+def copy_ledger(source: Path, target: Path, dataset: str, ends: Mapping[int, int]) -> None:
+    """Copy the lines of the dataset's records, run by run; a torn last line stays torn.
+
+    Args:
+        ends: partition to the offset from which on acknowledged records are left out, because
+            they came after the tables were copied. Of a partition that is not named all count.
+    """
     target.mkdir(parents=True, exist_ok=True)
-    mark = f'"dataset":{json.dumps(dataset)}'.encode()
     for file in sorted(source.glob("*.jsonl")):
-        numbers: set[int] = set()
-        kept: list[bytes] = []
-        with file.open("rb") as stream:
-            for line in stream:
-                if not line.endswith(b"\n"):
-                    kept.append(line)
-                    break
-                entry = json.loads(line)
-                if "i" in entry and mark in line:
-                    numbers.add(entry["i"])
-                    kept.append(line)
-                elif entry.get("o") in numbers:
-                    kept.append(line)
-        if numbers:
-            (target / file.name).write_bytes(b"".join(kept))
+        lines = file.read_bytes().splitlines(keepends=True)
+        whole = [(json.loads(line), line) for line in lines if line.endswith(b"\n")]
+        mine = {each["i"] for each, _ in whole if each.get("dataset") == dataset}
+        late = {
+            each["o"]
+            for each, _ in whole
+            if each.get("f") is not None and each["f"] >= ends.get(each["p"], each["f"] + 1)
+        }
+        kept = [line for each, line in whole if each.get("i", each.get("o")) in mine - late]
+        if kept:
+            torn = [line for line in lines[-1:] if not line.endswith(b"\n")]
+            (target / file.name).write_bytes(b"".join([*kept, *torn]))
 
 
 def plant_refused(ledger: Path, dataset: str, topic: str, sha256: str) -> str:

@@ -23,6 +23,7 @@ from millrace.contracts.names import (
     VALUE_COLUMN,
 )
 from millrace.errors import MillraceError
+from millrace.lake.offsets import TopicOffsets, recorded
 from millrace.landing.errors import TableMissingError
 from millrace.sabotage import fault_runs
 from millrace.sabotage.copied_table import CopiedTable
@@ -79,16 +80,19 @@ class Scene:
         self.refused_at: Position
 
     def copy(self, ledger: Path) -> None:
-        """Make the copies.
+        """Make the copies, also beside producers and landing.
 
-        The ledger comes first: what it knows is in the tables by the time they are copied.
+        The ledger comes last: its intents are older than any row. What it says of records that
+        the copied raw table has not come to is left out.
         """
-        self._pristine = self._grounds.scratch / "pristine"
-        copy_ledger(ledger, self._pristine, self.contract.dataset)
-        self.acknowledged = acknowledged(self._pristine)
         self.raw.copy()
         self.quarantine.copy(EqualTo(term="dataset", value=self.contract.dataset))
         topic = self.contract.topic
+        offsets = recorded(self.raw.table) or {}
+        ends = offsets.get(topic, TopicOffsets()).ends
+        self._pristine = self._grounds.scratch / "pristine"
+        copy_ledger(ledger, self._pristine, self.contract.dataset, ends)
+        self.acknowledged = acknowledged(self._pristine)
         for path, rows in self.raw.every_file(PLACE).items():
             self.landed |= dict.fromkeys(self._vouched(rows, topic), path)
         columns = (*PLACE, "dataset", "status")

@@ -182,6 +182,20 @@ def test_anything_that_is_another_within_a_list_is_seen(
     caught(scene, sources, Mark("L5", frozenset({(0, 2)})))
 
 
+def test_a_null_is_no_zero_and_no_empty_list(scene: Scene, sources: Sources) -> None:
+    """Seconds of the one are 0, steps of the other are none; a null is neither."""
+    zero, empty = (0, 20), (0, 9)
+    assert scene.row(zero)["seconds"][0].as_py() == 0
+    assert scene.row(empty)["steps"][0].as_py() == []
+    scene.set_cells({zero: {"seconds": None}, empty: {"steps": None}})
+    caught(scene, sources, Mark("L5", frozenset({zero, empty})))
+
+
+def test_a_zero_is_no_null(scene: Scene, sources: Sources) -> None:
+    scene.set_cells({(0, 20): {"late_column": 0}})
+    caught(scene, sources, Mark("L5", frozenset({(0, 20)})))
+
+
 @pytest.mark.parametrize("name", ["page", "value"])
 def test_a_tombstone_that_has_a_value_is_seen(scene: Scene, sources: Sources, name: str) -> None:
     scene.set_cells({(0, 5): {name: b"{}" if name == "value" else "page"}})

@@ -10,6 +10,7 @@ import pytest
 from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.sabotage.damages import DAMAGES
 from millrace.sabotage.grounds import Grounds, OutsideError
+from millrace.sabotage.ledger import acknowledged, copy_ledger
 from millrace.sabotage.scene import NothingToDamageError, Scene
 
 if TYPE_CHECKING:
@@ -58,3 +59,21 @@ def test_a_dataset_without_a_bad_record_can_not_lose_one(own_scene: Scene) -> No
     own_scene.quarantined.clear()
     with pytest.raises(NothingToDamageError, match="quarantine"):
         BY_NAME["drop-quarantined"].do(own_scene)
+
+
+def test_what_was_acknowledged_after_the_tables_were_copied_is_left_out(
+    own_dataset: Dataset, own_grounds: Grounds, tmp_path: Path
+) -> None:
+    target = tmp_path / "copied"
+    copy_ledger(own_dataset.ledger, target, "visits", {0: 12, 1: 30})
+    known = acknowledged(target)
+    assert max(offset for partition, offset in known if partition == 0) == 11
+    assert len(known) == 12 + 30
+
+
+def test_a_line_that_was_being_written_stays_torn(own_dataset: Dataset, tmp_path: Path) -> None:
+    file = own_dataset.ledger / f"{own_dataset.run}.jsonl"
+    with file.open("a") as stream:
+        stream.write('{"i":60,"data')
+    copy_ledger(own_dataset.ledger, tmp_path / "copied", "visits", {})
+    assert (tmp_path / "copied" / file.name).read_bytes() == file.read_bytes()
