@@ -2,7 +2,8 @@
 
 First what every step would do, in the log of `show_plan`; then the steps: old rows go, small files
 and manifests are put together, old snapshots are forgotten, orphans are deleted. Each may run while
-topics land, and again after it was killed. It comes after the pipeline of the night, which has read
+topics land, and again after it was killed. A step that fails for one table leaves the later steps
+their turn; the run is failed all the same. It comes after the pipeline of the night, which has read
 by then what retention may remove.
 """
 
@@ -10,7 +11,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, TriggerRule
 
 from millrace_airflow.defaults import DEFAULT_ARGS, at
 from millrace_airflow.millrace import MillraceOperator
@@ -30,19 +32,39 @@ with DAG(
 ):
     show_plan = MillraceOperator(task_id="show_plan", arguments=["maintain", "--dry-run"])
     remove_old_rows = MillraceOperator(
-        task_id="remove_old_rows", arguments=["maintain", "--only", "retention"]
+        task_id="remove_old_rows",
+        arguments=["maintain", "--only", "retention"],
+        trigger_rule=TriggerRule.ALL_DONE,
     )
     compact_files = MillraceOperator(
-        task_id="compact_files", arguments=["maintain", "--only", "compact"]
+        task_id="compact_files",
+        arguments=["maintain", "--only", "compact"],
+        trigger_rule=TriggerRule.ALL_DONE,
     )
     rewrite_manifests = MillraceOperator(
-        task_id="rewrite_manifests", arguments=["maintain", "--only", "manifests"]
+        task_id="rewrite_manifests",
+        arguments=["maintain", "--only", "manifests"],
+        trigger_rule=TriggerRule.ALL_DONE,
     )
     expire_snapshots = MillraceOperator(
-        task_id="expire_snapshots", arguments=["maintain", "--only", "expire"]
+        task_id="expire_snapshots",
+        arguments=["maintain", "--only", "expire"],
+        trigger_rule=TriggerRule.ALL_DONE,
     )
     remove_orphans = MillraceOperator(
-        task_id="remove_orphans", arguments=["maintain", "--only", "orphans"]
+        task_id="remove_orphans",
+        arguments=["maintain", "--only", "orphans"],
+        trigger_rule=TriggerRule.ALL_DONE,
     )
+    complete = EmptyOperator(task_id="complete")
+
     show_plan >> remove_old_rows >> compact_files >> rewrite_manifests
     rewrite_manifests >> expire_snapshots >> remove_orphans
+    [
+        show_plan,
+        remove_old_rows,
+        compact_files,
+        rewrite_manifests,
+        expire_snapshots,
+        remove_orphans,
+    ] >> complete

@@ -110,17 +110,21 @@ def test_the_pipeline_keeps_its_order(bag: DagBag, earlier: str, later: str) -> 
 
 
 def test_maintenance_shows_its_plan_first_and_ends_with_what_deletes_files(bag: DagBag) -> None:
-    dag = bag.dags["lake_maintenance_daily"]
-    assert [task.task_id for task in dag.topological_sort()] == [
+    steps = bag.dags["lake_maintenance_daily"].topological_sort()
+    assert [task.task_id for task in steps] == [
         "show_plan",
         "remove_old_rows",
         "compact_files",
         "rewrite_manifests",
         "expire_snapshots",
         "remove_orphans",
+        "complete",
     ]
-    assert dag.timetable.summary == "30 4 * * *"
-    assert [len(task.upstream_task_ids) for task in dag.topological_sort()] == [0, 1, 1, 1, 1, 1]
+    assert bag.dags["lake_maintenance_daily"].timetable.summary == "30 4 * * *"
+    # A failure leaves the later steps their turn, and the run is failed all the same.
+    assert {task.trigger_rule.value for task in steps[1:-1]} == {"all_done"}
+    assert steps[-1].trigger_rule.value == "all_success"
+    assert len(steps[-1].upstream_task_ids) == 6
 
 
 def test_there_is_one_task_for_each_model(bag: DagBag) -> None:
