@@ -14,7 +14,7 @@ from millrace.settings import Settings, load
 
 #: As in `millrace.verify.run`, which is not imported for `--help`.
 ENGINES = ("pyiceberg", "trino", "spark")
-WAIT_S = 30.0
+WAIT_S = 60.0
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 

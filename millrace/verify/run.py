@@ -26,8 +26,9 @@ __all__ = ["ENGINES", "Sources", "sources_of", "verify"]
 #: Whoever is compared with PyIceberg, which reads the tables in any case.
 ASKED = {"trino": ask_trino, "spark": ask_spark}
 ENGINES = ("pyiceberg", *ASKED)
-#: How long landing may take for what was acknowledged before verification began: some batches.
-WAIT_S = 30.0
+#: How long landing may take for what was acknowledged before verification began: an application
+#: that is just being started makes its first commit after 40 to 46 s.
+WAIT_S = 60.0
 _LIBRARIES = ("avro", "confluent-kafka", "pyarrow", "pyiceberg")
 
 

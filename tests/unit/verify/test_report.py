@@ -1,0 +1,54 @@
+"""The report for people and for programs, and the command's usage."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from millrace.cli.verify import ENGINES, WAIT_S, verify
+from millrace.verify import run
+from millrace.verify.report import Finding, Report
+
+
+def test_a_finding_is_shown_with_its_first_positions_and_what_to_do() -> None:
+    positions = tuple((0, at) for at in range(30))
+    lines = Report(
+        (Finding("L1", "orders", "30 records are gone", "make x", positions, 30),)
+    ).lines()
+    assert lines[-5:-2] == [
+        "L1 orders: 30 records are gone",
+        "  partition/offset " + ", ".join(f"0/{at}" for at in range(10)) + " and 20 more",
+        "  to go on: make x",
+    ]
+    assert lines[-1].startswith("1 finding against L1")
+
+
+def test_the_receipt_holds_what_the_report_says(world: Any) -> None:
+    receipt = json.loads(world.verify().to_json())
+    assert (receipt["ok"], receipt["lost"], receipt["doubled"]) == (True, 0, 0)
+    assert receipt["counts"]["visits"]["landed"] == 5
+    assert receipt["ends"] == {"visits": {"0": 6}}
+    assert set(receipt["snapshots"]) == {"raw.visits", "raw.quarantine"}
+    assert {check["law"] for check in receipt["checks"]} >= {"L1", "L2", "L3", "L4", "L5", "L7"}
+    assert {"millrace", "avro", "pyiceberg"} <= set(receipt["versions"])
+
+
+def test_what_is_lost_and_what_is_doubled_is_counted(world: Any) -> None:
+    world.drop("raw.visits", 1, 2)
+    world.change("raw.visits", lambda rows: [*rows, rows[0]])
+    report = world.verify()
+    assert (report.lost, report.doubled) == (2, 1)
+
+
+def test_the_command_knows_what_verification_knows() -> None:
+    assert (ENGINES, WAIT_S) == (run.ENGINES, run.WAIT_S)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--engines", "hive"], ["--since", "soon"], ["--wait", "-1"]]
+)
+def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
+    assert CliRunner().invoke(verify, arguments).exit_code == 2
