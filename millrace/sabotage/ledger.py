@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from millrace_producers.ledger import Entry, read_ledger
 
@@ -21,19 +22,23 @@ def copy_ledger(source: Path, target: Path, dataset: str, ends: Mapping[int, int
             they came after the tables were copied. Of a partition that is not named all count.
     """
     target.mkdir(parents=True, exist_ok=True)
+    mark = f'"dataset":{json.dumps(dataset)}'.encode()
     for file in sorted(source.glob("*.jsonl")):
-        lines = file.read_bytes().splitlines(keepends=True)
+        content = file.read_bytes()
+        if mark not in content:  # most runs are of one dataset
+            continue
+        lines = content.splitlines(keepends=True)
         whole = [(json.loads(line), line) for line in lines if line.endswith(b"\n")]
         mine = {each["i"] for each, _ in whole if each.get("dataset") == dataset}
-        late = {
-            each["o"]
-            for each, _ in whole
-            if each.get("f") is not None and each["f"] >= ends.get(each["p"], each["f"] + 1)
-        }
-        kept = [line for each, line in whole if each.get("i", each.get("o")) in mine - late]
+        mine -= {each["o"] for each, _ in whole if _is_late(each, ends)}
+        kept = [line for each, line in whole if each.get("i", each.get("o")) in mine]
         if kept:
             torn = [line for line in lines[-1:] if not line.endswith(b"\n")]
             (target / file.name).write_bytes(b"".join([*kept, *torn]))
+
+
+def _is_late(line: dict[str, Any], ends: Mapping[int, int]) -> bool:
+    return "f" in line and line["f"] >= ends.get(line["p"], line["f"] + 1)
 
 
 def plant_refused(ledger: Path, dataset: str, topic: str, sha256: str) -> str:

@@ -13,7 +13,7 @@ from millrace.lake import catalog
 from millrace.sabotage.damages import DAMAGES, FAULT, Damage, Mark
 from millrace.sabotage.fault_runs import void_runs
 from millrace.sabotage.grounds import alone, lake_grounds
-from millrace.sabotage.scene import Scene
+from millrace.sabotage.scene import Position, Scene
 from millrace.settings import Settings
 from millrace.verify.report import Finding
 from millrace.verify.run import Sources, verify
@@ -123,19 +123,25 @@ def inspect(scene: Scene, settings: Settings, sources: Sources | None = None) ->
 def catching(mark: Mark, findings: Iterable[Finding]) -> Finding | None:
     """The finding that names the damage: the law that it breaks, and where it was done.
 
-    Several findings of the law may share the places. One that keeps only the first of its many
-    positions has to count as many as were damaged, and keep none that was not.
+    Several findings of the law may share the places. One of many records keeps only the first of
+    its positions: it has to have all of the damaged ones up to there, and count no fewer.
     """
     mine = [each for each in findings if each.law == mark.law]
     if not all(any(name in each.text for each in mine) for name in mark.names):
         return None
     if mark.positions <= {place for each in mine for place in each.positions}:
         return next((each for each in mine if not mark.positions or each.positions), None)
-    for each in mine:
-        cut = each.total > len(each.positions) > 0
-        if cut and each.total >= len(mark.positions) and mark.positions >= set(each.positions):
-            return each
-    return None
+    return next((each for each in mine if _is_cut_from(each, mark.positions)), None)
+
+
+def _is_cut_from(finding: Finding, positions: frozenset[Position]) -> bool:
+    if not finding.total > len(finding.positions) > 0:
+        return False
+    last = max(finding.positions)
+    first_ones = {place for place in positions if place <= last}
+    return bool(first_ones <= set(finding.positions) and first_ones) and finding.total >= len(
+        positions
+    )
 
 
 def lines(outcome: Outcome, number: int, width: int) -> list[str]:

@@ -43,12 +43,13 @@ def test_the_places_may_be_told_by_several_findings_of_the_law() -> None:
     assert catching(mark, [found("L5", PLACE), found("L5", OTHER)])
 
 
-def test_a_finding_that_keeps_only_its_first_places_counts_them_all() -> None:
-    mark = Mark("L1", frozenset((0, offset) for offset in range(10)))
-    kept = [(0, offset) for offset in range(4)]
-    assert catching(mark, [found("L1", *kept, total=10)])
+def test_a_finding_that_keeps_only_its_first_places_has_to_have_those_and_count_all() -> None:
+    mark = Mark("L1", frozenset((0, offset) for offset in range(0, 20, 2)))
+    kept = [(0, 0), (0, 1), (0, 2), (0, 4)]
+    assert catching(mark, [found("L1", *kept, total=11)])
     assert catching(mark, [found("L1", *kept, total=9)]) is None
-    assert catching(mark, [found("L1", *kept, (1, 0), total=10)]) is None
+    assert catching(mark, [found("L1", (0, 0), (0, 4), total=11)]) is None
+    assert catching(mark, [found("L1", *kept)]) is None
 
 
 def test_each_name_has_to_be_told() -> None:
