@@ -14,9 +14,15 @@ STATUS = "bin/millrace landing status"
 LAND = f"{STATUS}  # then bin/millrace landing start"
 LOST = f"{STATUS}  # the log may still have them: bin/millrace landing rebuild"
 
+#: What a finding about several records says of one.
+_OF_ONE = {"were": "was", "are": "is", "have": "has", "come": "comes", "their": "its", "them": "it"}
+
 
 def finding(facts: Facts, law: str, text: str, remedy: str, keys: Keys = EMPTY) -> Finding:
     """A finding; about records, it says how many there are."""
     positions = positions_of(np.sort(keys)[:KEPT_POSITIONS])
-    number = f"{len(keys):,} record{'s' * (len(keys) != 1)} " if len(keys) else ""
-    return Finding(law, facts.subject.dataset, number + text, remedy, positions, len(keys))
+    if len(keys) == 1:
+        text = "1 record " + " ".join(_OF_ONE.get(word, word) for word in text.split(" "))
+    elif len(keys):
+        text = f"{len(keys):,} records {text}"
+    return Finding(law, facts.subject.dataset, text, remedy, positions, len(keys))

@@ -84,7 +84,7 @@ def test_a_corrected_replay_is_held_to_its_own_bytes(world: Any) -> None:
     world.change(QUARANTINE, lambda rows: [{**each, **marks} for each in rows])
     report = world.verify()
     assert [each.text for each in report.findings] == [
-        "1 record have another page than its bytes say"
+        "1 record has another page than its bytes say"
     ]
     assert report.counts["visits"]["corrected"] == 1
 
@@ -105,7 +105,7 @@ def test_a_replay_corrects_the_value_and_nothing_else(world: Any) -> None:
     world.put(RAW, [row], 6)
     marks = {"status": "replayed", "replayed_sha256": row["value_sha256"]}
     world.change(QUARANTINE, lambda rows: [{**each, **marks} for each in rows])
-    assert world.broken() == {"L5": ["1 record have another kafka_key than the topic"]}
+    assert world.broken() == {"L5": ["1 record has another kafka_key than the topic"]}
 
 
 def test_a_replay_is_held_to_the_digest_that_it_noted(world: Any) -> None:

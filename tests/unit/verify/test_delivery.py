@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 RAW, QUARANTINE = "raw.visits", "raw.quarantine"
+BAD = b'{"page": null}'
 
 
 def page(name: str) -> bytes:
@@ -28,7 +29,7 @@ def test_an_acknowledged_record_that_is_nowhere_is_named(world: Any) -> None:
     world.drop(RAW, 1)
     (found,) = [each for each in world.verify().findings if each.law == "L1"]
     assert found.positions == ((0, 1),)
-    assert found.text == "1 record were acknowledged and are nowhere"
+    assert found.text == "1 record was acknowledged and is nowhere"
 
 
 def test_a_dropped_row_of_quarantine_is_a_lost_record(world: Any) -> None:
@@ -136,7 +137,7 @@ def test_records_of_foreign_producers_are_counted_and_said(world: Any) -> None:
 
 def test_what_was_acknowledged_and_has_not_landed_is_a_finding(world: Any) -> None:
     world.send(page("later"))
-    assert "have not landed" in world.broken()["L1"][0]
+    assert "not landed" in world.broken()["L1"][0]
 
 
 def test_a_pointer_one_version_back_is_found(world: Any, metastore: Any) -> None:
@@ -145,7 +146,15 @@ def test_a_pointer_one_version_back_is_found(world: Any, metastore: Any) -> None
     world.land()
     assert world.verify().ok
     metastore.tables["raw", "visits"].parameters = before["raw", "visits"]
-    assert "have not landed" in world.broken()["L1"][0]
+    assert "not landed" in world.broken()["L1"][0]
+
+
+def test_what_quarantine_has_ahead_of_raw_is_not_missing(world: Any) -> None:
+    world.send(page("later"), BAD)
+    world.put(QUARANTINE, [world.bad_row(world.log.rows[7])], 8)
+    report = world.verify()
+    assert report.counts["visits"]["not landed yet"] == 1
+    assert [each.positions for each in report.findings] == [((0, 6),)]
 
 
 def test_what_landing_still_works_on_is_said_and_no_finding(world: Any) -> None:

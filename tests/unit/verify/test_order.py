@@ -18,7 +18,7 @@ def gaps(world: Any) -> list[str]:
 
 def test_a_row_that_is_there_twice_is_found_in_either_table(world: Any) -> None:
     world.change(RAW, lambda rows: [*rows, rows[0]])
-    assert gaps(world) == ["1 record are in raw.visits more than once"]
+    assert gaps(world) == ["1 record is in raw.visits more than once"]
     world.change(QUARANTINE, lambda rows: [*rows, *rows])
     assert len(gaps(world)) == 2
 
