@@ -230,6 +230,8 @@ def test_a_killed_triggerer_goes_on_following_the_same_application(fire: Fire) -
     fire.clear(BUILD)
     until(lambda: fire.task(BUILD).state == "deferred", 300, "the triggerer follows it")
     until(lambda: len(fire.applications()) > len(applications), 60, "YARN has it")
+    old = fire.services.identity("airflow-triggerer")
     fire.services.kill("airflow-triggerer")
     fire.succeeded(BUILD)
+    assert fire.services.identity("airflow-triggerer") != old
     assert fire.ends_of_others(applications) == ["SUCCEEDED"]
