@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 from pyiceberg.expressions import AlwaysTrue, BooleanExpression
 from pyiceberg.io import FileIO
-from pyiceberg.io.pyarrow import ArrowScan
+from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.manifest import DATA_FILE_TYPE, DEFAULT_READ_VERSION, DataFile
 from pyiceberg.serializers import ToOutputFile
 from pyiceberg.table import FileScanTask, Table
@@ -26,6 +26,7 @@ from millrace.lake.offsets import SUMMARY_KEY, ancestors
 from millrace.lake.rewrite import commit_rewrite
 from millrace.landing.writer import TableWriter
 from millrace.sabotage.grounds import Grounds, drop
+from millrace.verify.rows import rows_of
 
 #: Copies wait for the stores, not for this process.
 THREADS = 8
@@ -201,8 +202,11 @@ def _without_history(metadata: TableMetadata, location: str) -> TableMetadata:
 
 
 def _read(table: Table, task: FileScanTask, columns: Iterable[str]) -> pa.Table:
-    scan = table.scan(selected_fields=tuple(columns))
-    return ArrowScan(table.metadata, table.io, scan.projection(), AlwaysTrue()).to_table([task])
+    """The rows as they are: PyIceberg's own reading makes empty lists of null ones."""
+    schema = table.scan(selected_fields=tuple(columns)).projection()
+    arrow = schema_to_pyarrow(schema, include_field_ids=False)
+    parts = [pa.Table.from_batches([each]).cast(arrow) for each in rows_of(task, schema, table.io)]
+    return pa.concat_tables(parts) if parts else arrow.empty_table()
 
 
 def _content(io: FileIO, path: str) -> bytes:
