@@ -185,7 +185,7 @@ def _is_gone(end: socket.socket) -> bool:
     try:
         readable, _, _ = select.select([end], [], [], 0)
         return bool(readable) and not end.recv(1, socket.MSG_PEEK)
-    except OSError:
+    except (OSError, ValueError):  # closed here already: a closed socket has no descriptor
         return True
 
 
