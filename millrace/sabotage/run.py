@@ -15,8 +15,9 @@ from millrace.sabotage.fault_runs import void_runs
 from millrace.sabotage.grounds import alone, lake_grounds
 from millrace.sabotage.scene import Position, Scene
 from millrace.settings import Settings
+from millrace.verify.judging import Sources
 from millrace.verify.report import Finding
-from millrace.verify.run import Sources, verify
+from millrace.verify.run import sources_of, verify
 from millrace.verify.subject import Subject
 
 #: The one engine that judges L1 to L5 and L7 without starting anything.
@@ -89,20 +90,17 @@ def sabotage(
             scene.copy(settings.ledger)
             say(f"copied {_size(scene)} ({time.monotonic() - began:.1f} s)")
             began = time.monotonic()
-            if findings := inspect(scene, settings):
+            sources = sources_of(settings)
+            if findings := inspect(scene, settings, sources):
                 raise UndamagedError(contract.dataset, findings)
             say(f"the undamaged copy passes ({time.monotonic() - began:.1f} s)")
-            return [_try(scene, damage, settings, say) for damage in damages]
+            return [_try(scene, damage, settings, sources, say) for damage in damages]
         finally:
             grounds.clean()
 
 
-def inspect(scene: Scene, settings: Settings, sources: Sources | None = None) -> list[Finding]:
-    """What the verifier says of the copy, and what is said of the records of fault runs.
-
-    Args:
-        sources: where the verifier reads; by default what the settings name.
-    """
+def inspect(scene: Scene, settings: Settings, sources: Sources) -> list[Finding]:
+    """What the verifier says of the copy, and what is said of the records of fault runs."""
     contract = scene.contract
     subject = Subject(
         dataset=contract.dataset,
@@ -154,10 +152,10 @@ def lines(outcome: Outcome, number: int, width: int) -> list[str]:
     return [f"{head}  caught: {_short(outcome.finding)}  ({outcome.seconds:.1f} s)"]
 
 
-def _try(scene: Scene, damage: Damage, settings: Settings, say: Say) -> Outcome:
+def _try(scene: Scene, damage: Damage, settings: Settings, sources: Sources, say: Say) -> Outcome:
     began = time.monotonic()
     mark = damage.do(scene)
-    findings = inspect(scene, settings)
+    findings = inspect(scene, settings, sources)
     scene.restore()
     finding = catching(mark, findings)
     others = tuple(each for each in findings if each is not finding)

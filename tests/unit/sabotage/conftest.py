@@ -28,8 +28,8 @@ from millrace.lake.offsets import SUMMARY_KEY, TopicOffsets, dump
 from millrace.landing.writer import TableWriter
 from millrace.sabotage.grounds import Grounds
 from millrace.sabotage.scene import Scene
+from millrace.verify.judging import Sources
 from millrace.verify.keys import Ranges
-from millrace.verify.run import Sources
 from millrace.verify.topic import RECORDS, TopicState
 from millrace_producers.ledger import Intent, Ledger
 

@@ -17,8 +17,8 @@ from millrace.sabotage.damages import DAMAGES, Damage, Mark
 from millrace.sabotage.run import catching, inspect
 from millrace.sabotage.scene import Position, Scene, at, with_cell
 from millrace.settings import Settings
+from millrace.verify.judging import Sources
 from millrace.verify.report import Finding
-from millrace.verify.run import Sources
 
 if TYPE_CHECKING:
     from tests.unit.sabotage.conftest import Dataset
