@@ -9,15 +9,11 @@ from datetime import datetime
 from millrace.contracts import Contract
 from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.settings import Settings
-from millrace.verify.report import Finding
 from millrace.verify.run import verify
 from millrace.verify.subject import Subject
 
 #: The laws of records and files; the other engines read the same files, and take a minute.
 ENGINES = ("pyiceberg",)
-#: The laws that say whether a record is there, and how findings tell of one that is there twice.
-PRESENCE = ("L1", "L4")
-TWICE = ("more than once", "at once", "quarantine and in the raw table")
 
 
 @dataclass(frozen=True)
@@ -48,16 +44,5 @@ def judge(
         for each in contracts
     ]
     report = verify(subjects, settings, engines=ENGINES)
-    doubled = [each for each in report.findings if any(word in each.text for word in TWICE)]
-    lost = [each for each in report.findings if each.law in PRESENCE and each not in doubled]
     said = tuple(f"{each.law} {each.dataset}: {each.text}" for each in report.findings)
-    return Verdict(_records(lost), _records(doubled), said)
-
-
-def _records(findings: Sequence[Finding]) -> int:
-    """How many records they are about; two laws may tell of the same ones."""
-    most: dict[str, int] = {}
-    for each in findings:
-        number = max(each.total, len(each.positions))
-        most[each.dataset] = max(most.get(each.dataset, 0), number)
-    return sum(most.values())
+    return Verdict(report.lost, report.doubled, said)

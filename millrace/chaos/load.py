@@ -30,9 +30,10 @@ from millrace_producers.sample.publish import connect, make_outgoing
 
 #: What two busy cores land beside a driver that is being started again.
 RATE = 200.0
-BAD_SHARE = 0.02
+BAD_SHARE = 0.01
 TICK_S = 0.1
-BLOCK = 100
+#: Records are made in blocks, each with a bad record of every class.
+BLOCK = 500
 #: Of so many blocks one is of another dataset than the first.
 FIRST_SHARE = 5
 KINDS = ("opened", "changed", "closed")
