@@ -96,8 +96,10 @@ def test_every_damage_is_caught(sabotaged: tuple[str, float]) -> None:
     assert printed.splitlines()[-1].startswith("12 of 12 caught")
 
 
-def test_both_together_are_fast(verified: tuple[str, float], sabotaged: tuple[str, float]) -> None:
-    assert verified[1] + sabotaged[1] < BUDGET_S
+def test_both_together_take_little(
+    verified: tuple[str, float], sabotaged: tuple[str, float]
+) -> None:
+    assert verified[1] + sabotaged[1] < BUDGET_CPU_S
 
 
 def test_sabotage_leaves_the_users_tables_and_nothing_of_its_own(

@@ -14,7 +14,7 @@ from millrace.sabotage.ledger import acknowledged, copy_ledger
 from millrace.sabotage.scene import NothingToDamageError, Scene
 
 if TYPE_CHECKING:
-    from tests.unit.sabotage.conftest import Dataset
+    from tests.unit.sabotage.visits import Dataset
 
 BY_NAME = {damage.name: damage for damage in DAMAGES}
 

@@ -16,7 +16,7 @@ from millrace.sabotage.damages import DAMAGES, Damage, Mark
 from millrace.sabotage.scene import Scene
 
 if TYPE_CHECKING:
-    from tests.unit.sabotage.conftest import Dataset
+    from tests.unit.sabotage.visits import Dataset
 
 Row = dict[str, Any]
 BY_NAME = {damage.name: damage for damage in DAMAGES}
