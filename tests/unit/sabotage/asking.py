@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pyarrow as pa
 
 from millrace.sabotage.damages import Mark
@@ -12,9 +10,6 @@ from millrace.sabotage.scene import Position, Scene, at, with_cell
 from millrace.settings import Settings
 from millrace.verify.judging import Sources
 from millrace.verify.report import Finding
-
-if TYPE_CHECKING:
-    pass
 
 
 def said(findings: list[Finding]) -> str:
