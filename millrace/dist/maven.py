@@ -118,7 +118,7 @@ class Delivery:
                 "--fail-at-end",
                 "--threads=2",
                 f"--file={self.project}",
-                f"--projects={','.join(self.units)}",
+                f"--projects={','.join(f':{unit}' for unit in self.units)}",
                 f"-Dmillrace.lists={self.lists}",
                 "dependency:build-classpath",
                 "dependency:properties",

@@ -9,6 +9,8 @@ from typing import Literal
 from millrace.dist.cache import key_of
 from millrace.dist.errors import UnknownUnitError
 
+#: The whole: its modules are the units of Maven, but those with a project of their own.
+MAVEN_PROJECT = "maven/pom.xml"
 Kind = Literal["java", "maven", "python", "go", "program"]
 
 
@@ -28,6 +30,7 @@ class Unit:
         recipe: changed when the code makes this unit differently from the same inputs.
         optional: made only when it is asked for by name.
         version_in: the variable of a Go program that the linker sets to the module's version.
+        project: the pom that Maven is run on.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Unit:
     recipe: str = ""
     optional: bool = False
     version_in: str = ""
+    project: str = MAVEN_PROJECT
 
     def folder(self, units: Path, distribution: Path) -> Path:
         """Where it is or will be in the cache."""
@@ -57,9 +61,15 @@ def _java(name: str, about: str) -> Unit:
 def _maven(
     name: str, about: str, probe: str, megabytes: int, *needs: str, recipe: str = ""
 ) -> Unit:
-    inputs = ["maven/pom.xml", f"maven/{name}/pom.xml", f"checksums/{name}.sha256"]
+    inputs = [MAVEN_PROJECT, f"maven/{name}/pom.xml", f"checksums/{name}.sha256"]
     inputs += [f"python/{need}.txt" for need in needs]
     return Unit(name, "maven", about, tuple(inputs), probe, megabytes, needs, recipe=recipe)
+
+
+def _connect(about: str, megabytes: int) -> Unit:
+    """No module of the whole, whose pom is an input of every other unit of Maven."""
+    unit = _maven("connect", about, "jars", megabytes)
+    return replace(unit, optional=True, project="maven/connect/pom.xml")
 
 
 def _go(name: str, about: str, binary: str, megabytes: int) -> Unit:
@@ -99,6 +109,7 @@ UNITS: dict[str, Unit] = {
         _maven("kafka", "Kafka 4.3", "jars", 120),
         _maven("spark", "Spark's jars with Iceberg's", "jars", 700, "lake"),
         _maven("registry", "Apicurio Registry 3.3", "quarkus-run.jar", 180),
+        _connect("Kafka Connect with Iceberg's sink, to compare with", 80),
         _testcontainers("Python: single services in the Docker tests", 40),
         _docker_plugin("compose", 35, "github.com/docker/compose/v5/internal.Version"),
         _docker_plugin("buildx", 75, "github.com/docker/buildx/version.Version"),

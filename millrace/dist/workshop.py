@@ -21,6 +21,7 @@ from millrace.dist.progress import Progress
 from millrace.dist.units import GO, UNITS, Unit
 
 ASSEMBLE: dict[str, Callable[[Sequence[Path], Path], None]] = {
+    "connect": archives.kafka,
     "hadoop": archives.hadoop,
     "kafka": archives.kafka,
     "metastore": archives.metastore,
@@ -78,14 +79,14 @@ class Workshop:
         self.runner = Runner(paths.cache / "log")
         self.pip = Pip(self.runner, progress)
         self.go = Go(self.runner, progress, self._find_go)
-        self.delivery: Delivery | None = None
+        self.deliveries: dict[str, Delivery] = {}
         self.java_home: Path | None = None
         self._made: dict[str, Future[None]] = {}
 
     @property
     def downloaded(self) -> int:
         """Bytes that all clients downloaded, as they tell them."""
-        of_maven = self.delivery.downloaded if self.delivery else 0
+        of_maven = sum(delivery.downloaded for delivery in set(self.deliveries.values()))
         return self.pip.downloaded + self.go.downloaded + of_maven
 
     def check(self, missing: Sequence[Unit]) -> None:
@@ -115,12 +116,7 @@ class Workshop:
             self._made = {unit.name: Future() for unit in missing}
             tasks = [pool.submit(lane) for lane in lanes]
             if from_maven:
-                # A folder a run: two runs of one user would read each other's lists.
-                lists = self.paths.cache / "lists" / str(time.time_ns())
-                project = self.paths.distribution / "maven" / "pom.xml"
-                delivery = Delivery([unit.name for unit in from_maven], project, lists)
-                self.delivery = delivery
-                tasks.append(pool.submit(delivery.run, self.runner, self.progress, self.java_home))
+                tasks.append(pool.submit(self._deliver, self._deliveries(from_maven)))
                 tasks += [pool.submit(self.make_one, unit) for unit in from_maven]
             try:
                 done, _ = wait(tasks, return_when=FIRST_EXCEPTION)
@@ -131,8 +127,8 @@ class Workshop:
             if failures and failures[0] is not None:
                 self._give_up(failures[0])
                 raise failures[0]
-            if self.delivery:
-                shutil.rmtree(self.delivery.lists, ignore_errors=True)
+            for delivery in set(self.deliveries.values()):
+                shutil.rmtree(delivery.lists, ignore_errors=True)
 
     def make_one(self, unit: Unit) -> None:
         """Make one unit, unless another run makes it while this one waits for its lock."""
@@ -160,17 +156,33 @@ class Workshop:
         if made and not made.done():
             made.set_result(None)
 
+    def _deliveries(self, units: Sequence[Unit]) -> list[Delivery]:
+        """What Maven is asked for: a run a project."""
+        # A folder a run: two runs of one user would read each other's lists.
+        lists = self.paths.cache / "lists" / str(time.time_ns())
+        found = []
+        for project in dict.fromkeys(unit.project for unit in units):
+            names = [unit.name for unit in units if unit.project == project]
+            delivery = Delivery(names, self.paths.distribution / project, lists)
+            self.deliveries.update(dict.fromkeys(names, delivery))
+            found.append(delivery)
+        return found
+
+    def _deliver(self, deliveries: Sequence[Delivery]) -> None:
+        """One run after the other: they share a local repository."""
+        for delivery in deliveries:
+            delivery.run(self.runner, self.progress, self.java_home)
+
     def _one_by_one(self, units: Iterable[Unit]) -> None:
         for unit in units:
             self.make_one(unit)
 
     def _delivered(self, unit: Unit) -> list[Path]:
         """A Maven unit's files, compared with their checksums."""
-        assert self.delivery is not None
         for need in unit.needs:
             if need in self._made:
                 self._made[need].result()
-        files = self.delivery.files(unit.name)
+        files = self.deliveries[unit.name].files(unit.name)
         listing = self.paths.distribution / "checksums" / f"{unit.name}{checksums.SUFFIX}"
         with self.progress.working(unit.name, "comparing checksums"):
             if self.update_checksums:

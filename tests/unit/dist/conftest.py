@@ -40,7 +40,7 @@ MAVEN_SCRIPT = """
     options = dict(a.lstrip("-").split("=", 1) for a in sys.argv[1:] if "=" in a)
     deliver = json.loads((here / "deliver.json").read_text())
     lists = pathlib.Path(options["Dmillrace.lists"])
-    for unit in options["projects"].split(","):
+    for unit in options["projects"].replace(":", "").split(","):
         for name in deliver[unit]:
             print("[INFO] Downloading from somewhere: x://y/" + pathlib.Path(name).name)
             print("[INFO] Downloaded from somewhere: x://y/a.jar (1.5 MB at 3.0 MB/s)")
