@@ -49,6 +49,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("millrace.cli.demo", "demo", "the whole chain once, with the count"),
     "sabotage": ("millrace.cli.sabotage", "sabotage", "damage a copy: is it seen each time?"),
     "chaos": ("millrace.cli.chaos", "chaos", "make faults, and prove that nothing was lost"),
+    "bench": ("millrace.cli.bench", "bench", "measure, beside what else there is"),
     "test": ("millrace.cli.testing", "run_tests", "run the project's own tests"),
     "clean": ("millrace.cli.testing", "clean", "remove temporary files"),
     "shell": ("millrace.cli.testing", "shell", "open Python with the lake's libraries"),

@@ -74,6 +74,8 @@ class Bed:
 NATIVE = Bed(".millrace-test", "native", 12_000, f"http://127.0.0.1:{9099 + 12_000}/")
 #: That of `millrace chaos`.
 CHAOS = Bed(".millrace-chaos", "native", 14_000, f"http://127.0.0.1:{9099 + 14_000}/")
+#: That of `millrace bench`.
+BENCH = Bed(".millrace-bench", "native", 15_000, f"http://127.0.0.1:{9099 + 15_000}/")
 #: A container of the tests takes the reports: the host's 127.0.0.1 is not theirs.
 DOCKER = Bed(".millrace-test-docker", "docker", 13_000, "http://notifications:9099/")
 

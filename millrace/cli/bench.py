@@ -1,0 +1,62 @@
+"""`millrace bench`: how fast, beside what else there is, on a cluster of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from millrace.cli.testing import BENCH, remove_test_cluster, run_millrace, test_environment
+from millrace.errors import MillraceError
+from millrace.settings import load
+
+ROWS = 1_000_000
+RATES = "5000,30000"
+NAMES = ("millrace", "spark", "connect", "pyiceberg")
+UP_S = 600
+
+
+@click.group()
+def bench() -> None:
+    """Measure on a cluster of its own, which is removed afterwards."""
+
+
+@bench.command()
+@click.option("--rows", type=click.IntRange(1), default=ROWS, show_default=True)
+@click.option("--only", help=f"only these contestants: {','.join(NAMES)}")
+@click.option("--rates", default=RATES, show_default=True, help="of freshness, rows/s; '' for none")
+@click.option("--seconds", default=60.0, show_default=True, help="a rate of freshness is held")
+@click.option("--keep", is_flag=True, help="Use the cluster that is there, and leave it running.")
+def ingest(rows: int, only: str | None, rates: str, seconds: float, keep: bool) -> None:
+    """Drain one topic by four contestants; then see how soon a query finds new records.
+
+    The cluster is a native one of its own (.millrace-bench). Figures go to `bench/` of the state
+    folder. Kafka Connect is an optional part: `python3 -m millrace.dist connect`.
+    """
+    for name in only.split(",") if only else ():
+        if name not in NAMES:
+            cause = f"there is no such contestant; there are {', '.join(NAMES)}"
+            raise MillraceError(f"contestant {name}", cause, "bin/millrace bench ingest --help")
+    settings = load()
+    if not keep:
+        remove_test_cluster(settings, BENCH)
+    environment = test_environment(settings, BENCH)
+    try:
+        run_millrace(settings, BENCH, "up", "--wait", str(UP_S))
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)  # it has said why
+    out = settings.home / "bench" / f"ingest-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+    python = settings.dist / "lake" / "bin" / "python"
+    command = [str(python), "-m", "millrace.bench", f"--rows={rows}", f"--only={only or ''}"]
+    command += [f"--rates={rates}", f"--seconds={seconds}", f"--out={out}"]
+    code = subprocess.run(command, cwd=settings.root, env=environment, check=False).returncode
+    if keep:
+        sys.exit(code)
+    if code == 0:
+        remove_test_cluster(settings, BENCH)
+    else:
+        run_millrace(settings, BENCH, "down")
+        click.echo(f"logs stay in {BENCH.home(settings)}/logs")
+    sys.exit(code)
