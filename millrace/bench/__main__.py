@@ -6,6 +6,7 @@ Called by `millrace bench ingest` in the environment of a cluster of its own.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shutil
 import sys
 import time
@@ -16,21 +17,23 @@ from pathlib import Path
 
 from millrace.apply import draw_up, execute
 from millrace.bench.audit import Ask, ask_trino
-from millrace.bench.contestant import Terms
+from millrace.bench.contestant import Terms, roots
 from millrace.bench.contestants import contestants
 from millrace.bench.drain import take_turn
 from millrace.bench.fill import fill
 from millrace.bench.freshness import Watcher, measure, wait_ready
 from millrace.bench.report import Freshness, Report, Turn
 from millrace.chaos.landing import LandingStream
+from millrace.chaos.triggers import NotSeenError, until
 from millrace.cluster.supervisor import Supervisor
 from millrace.contracts import load_contracts
 from millrace.errors import MillraceError
+from millrace.landing.yarn import Yarn
 from millrace.settings import Settings, load
 
 CONTRACTS = Path(__file__).parent / "contracts"
 EVENTS, PULSES = "bench_events", "bench_pulses"
-#: Idle, they would use a tenth of a core; nothing here is theirs to do.
+#: Idle, they use a tenth of a core; and a DAG of theirs starts landing where it does not run.
 UNNEEDED = "airflow"
 
 Say = Callable[[str], None]
@@ -69,12 +72,13 @@ def run(settings: Settings, options: argparse.Namespace, say: Say) -> Report:
     """Fill the topic, give every contestant its turn, measure freshness."""
     landing = settings.landing
     ask = ask_trino(settings)
+    _stop_unneeded(settings)
     say("applying the contracts of the benchmark")
     topics = _apply(settings)
-    _stop_unneeded(settings)
     filled = fill(settings, topics[EVENTS], options.rows, say)
     if filled.seconds:
         say(f"produced {filled.rows:,} records in {filled.seconds:.1f} s")
+    _end_applications(settings)
     terms = Terms(settings, filled.topic, landing.max_offsets, landing.trigger_seconds)
     all_ = contestants(terms, EVENTS)
     turns: list[Turn] = []
@@ -109,6 +113,18 @@ def _stop_unneeded(settings: Settings) -> None:
             supervisor.stop_service(name)
 
 
+def _end_applications(settings: Settings) -> None:
+    """End what Airflow may have started: a contestant has YARN's containers for itself."""
+    yarn = Yarn(settings)
+
+    def quiet() -> bool:
+        for each in yarn.landing():
+            yarn.kill(each)
+        return not roots(settings.home)
+
+    until("no container of YARN", quiet)
+
+
 def _freshness(
     settings: Settings, ask: Ask, topic: str, options: argparse.Namespace, say: Say
 ) -> tuple[Sequence[Freshness], Sequence[str]]:
@@ -129,7 +145,8 @@ def _freshness(
     except MillraceError as error:
         return found, [f"freshness: {error.thing}: {error.cause}"]
     finally:
-        stream.stop()
+        with contextlib.suppress(NotSeenError):  # then it is ended
+            stream.stop()
     return found, []
 
 

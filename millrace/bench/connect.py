@@ -7,9 +7,8 @@ topic, by time: every `interval_s`, where its default is five minutes.
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -81,13 +80,11 @@ class KafkaConnect:
         settings = self._terms.settings
         folder = settings.home / "run" / "bench-connect"
         folder.mkdir(parents=True, exist_ok=True)
-        worker, connector = folder / "worker.properties", folder / "connector.json"
+        worker, connector = folder / "worker.properties", folder / "connector.properties"
         offsets = folder / f"{self._run}.offsets"
-        worker.write_text(
-            "".join(f"{key}={value}\n" for key, value in worker_settings(settings, offsets).items())
-        )
+        worker.write_text(_properties(worker_settings(settings, offsets)))
         connector.write_text(
-            json.dumps({"name": self._run, "config": sink_settings(self._terms, self._run)})
+            _properties({"name": self._run, **sink_settings(self._terms, self._run)})
         )
         self._program.start(command(settings, worker, connector))
 
@@ -102,6 +99,10 @@ class KafkaConnect:
     def stop(self) -> None:
         """End it; it commits what it has."""
         self._program.stop()
+
+
+def _properties(values: Mapping[str, str]) -> str:
+    return "".join(f"{key}={value}\n" for key, value in values.items())
 
 
 def worker_settings(settings: Settings, offsets: Path) -> dict[str, str]:

@@ -13,13 +13,14 @@ from pyiceberg.exceptions import NoSuchTableError
 from millrace.apply import draw_up, execute
 from millrace.bench.contestant import (
     NAMESPACE,
+    Containers,
     Contestant,
     Program,
     Terms,
-    container_processes,
     make_table,
 )
 from millrace.chaos.landing import LandingStream
+from millrace.chaos.triggers import NotSeenError
 from millrace.cluster.strays import members
 from millrace.contracts import load_contracts
 from millrace.lake import catalog
@@ -39,6 +40,7 @@ class Ours:
         self._terms = terms
         self._dataset = dataset
         self._stream = LandingStream(terms.settings, {})
+        self._containers = Containers(terms.settings)
         self.table = f"raw.{dataset}"
 
     def prepare(self) -> None:
@@ -54,15 +56,16 @@ class Ours:
 
     def processes(self) -> list[psutil.Process]:
         """Its containers."""
-        return container_processes(self._terms.settings)
+        return self._containers.roots()
 
     def has_ended(self) -> bool:
         """It is endless."""
         return False
 
     def stop(self) -> None:
-        """Have it stop between two batches."""
-        self._stream.stop()
+        """Have it stop between two batches; what does not is ended."""
+        with contextlib.suppress(NotSeenError):
+            self._stream.stop()
 
 
 class StockStreaming:
@@ -75,6 +78,7 @@ class StockStreaming:
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self._program = Program(terms.settings, self.name)
+        self._containers = Containers(terms.settings)
 
     def prepare(self) -> None:
         """Have an empty table."""
@@ -86,7 +90,7 @@ class StockStreaming:
 
     def processes(self) -> list[psutil.Process]:
         """Its containers; to submit it is not counted, as it is not for ours."""
-        return container_processes(self._terms.settings)
+        return self._containers.roots()
 
     def has_ended(self) -> bool:
         """Whether it has drained the topic."""

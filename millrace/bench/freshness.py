@@ -26,7 +26,8 @@ from millrace.errors import MillraceError
 from millrace.landing.broker import Broker
 from millrace.settings import Settings
 
-POLL_S = 0.1
+#: Each question costs Trino some processor time, on the cores that are measured.
+POLL_S = 0.2
 #: After the last record is sent; what is not visible by then counts as never.
 WITHIN_S = 300.0
 #: A start of landing, on a machine that is busy.

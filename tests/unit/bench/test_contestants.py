@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 
 from millrace.bench.connect import KafkaConnect, command, sink_settings, worker_settings
-from millrace.bench.contestant import SCHEMA, Program, Terms
+from millrace.bench.contestant import SCHEMA, Program, Terms, roots
 from millrace.bench.contestants import contestants
 from millrace.cli.bench import NAMES, bench
 from millrace.cli.testing import BENCH, CHAOS, DOCKER, NATIVE
@@ -102,3 +105,16 @@ def test_a_program_is_ended_with_its_children(terms: Terms) -> None:
 def _until_ended(program: Program) -> None:
     while not program.has_ended():
         pass
+
+
+def test_the_roots_of_containers_are_found_once_each(tmp_path: Path) -> None:
+    marks = {"MILLRACE_SUPERVISED": "1", "MILLRACE_CLUSTER": str(tmp_path)}
+    marks["CONTAINER_ID"] = "container_1700000000000_0003_01_000001"
+    shell = ["bash", "-c", "sleep 600 & echo started; wait"]
+    with subprocess.Popen(shell, env={**os.environ, **marks}, stdout=subprocess.PIPE) as started:
+        assert started.stdout
+        assert started.stdout.readline() == b"started\n"
+        (child,) = psutil.Process(started.pid).children()
+        assert [each.pid for each in roots(tmp_path)] == [started.pid]
+        child.kill()
+        started.kill()
