@@ -133,6 +133,8 @@ def sink_settings(terms: Terms, control_topic: str) -> dict[str, str]:
         "iceberg.catalog.uri": settings.metastore.uri,
         "iceberg.catalog.io-impl": "org.apache.iceberg.hadoop.HadoopFileIO",
         "iceberg.hadoop-conf-dir": str(settings.config / "hadoop"),
+        # The sink's own clients: it would look for the worker's file on the command line.
+        "iceberg.kafka.bootstrap.servers": settings.kafka.address,
         "iceberg.control.topic": control_topic,
         "iceberg.control.commit.interval-ms": str(int(terms.interval_s * 1000)),
         "errors.tolerance": "none",
