@@ -85,12 +85,16 @@ produce: ## Publish a file: DATASET=orders FROM=orders.csv
 	@$(MILLRACE) produce "$(DATASET)" --from "$(FROM)" $(ARGS)
 
 ## The proof
-.PHONY: verify sabotage
+.PHONY: verify sabotage chaos
 verify: ## Prove that nothing was lost and nothing doubled: ARGS="--dataset orders"
 	@$(MILLRACE) verify $(ARGS)
 
 sabotage: ## Damage a copy of a dataset in twelve ways: the verifier has to see each
 	@$(MILLRACE) sabotage $(if $(DATASET),--dataset "$(DATASET)") $(ARGS)
+
+chaos: export RUNTIME := native
+chaos: install ## Make faults on a cluster of their own: SEED=7 FAULTS=two-drivers,broker-killed
+	@$(MILLRACE) chaos $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) $(ARGS)
 
 ## Pipelines
 .PHONY: run dbt quarantine maintain sql shell
@@ -117,11 +121,6 @@ shell: ## Open a Python shell with the lake's libraries and settings
 airflow-init airflow-start: up
 airflow-init: ## Prepare Airflow's database, user and pools (same as `make up`)
 airflow-start: ## Start Airflow and what it needs (same as `make up`)
-
-.PHONY: chaos
-chaos: export RUNTIME := native
-chaos: install ## Make faults on a cluster of their own: SEED=7 FAULTS=two-drivers,broker-killed
-	@$(MILLRACE) chaos $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) $(ARGS)
 
 .PHONY: bench-ingest install-connect
 install-connect:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from datetime import UTC, datetime
+from pathlib import Path
 
 from millrace.chaos.faults import NAMED
 from millrace.chaos.faults.storm import Storm
@@ -26,22 +26,22 @@ def main() -> None:
     """Make the faults that are named, and exit with 0 where every one is clean."""
     parser = argparse.ArgumentParser(prog="millrace chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the records")
     parser.add_argument("--faults", type=lambda text: text.split(","), default=list(NAMED))
     parser.add_argument("--storm", type=float, default=Storm.minutes, help="minutes of the storm")
     options = parser.parse_args()
     Storm.minutes = options.storm
     settings, began = load(), time.monotonic()
-    folder = settings.home / "chaos" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{options.seed}"
 
     def say(text: str) -> None:
         print(f"{time.monotonic() - began:7.1f}  {text}", flush=True)
 
     try:
         with open_world(settings, DATASETS, options.seed, say) as world:
-            runs = run_faults(world, options.faults, folder, options.seed)
+            runs = run_faults(world, options.faults, options.out, options.seed)
     except MillraceError as error:
         sys.exit(f"error: {error}")
-    print(f"records of the run: {folder}")
+    print(f"records of the run: {options.out}")
     print(summary(runs), flush=True)
     sys.exit(0 if all(run.is_clean for run in runs) else 1)
 

@@ -28,13 +28,17 @@ def run_faults(world: World, names: Sequence[str], folder: Path, seed: int) -> l
         world: with landing running or not; faults settle it.
         names: of `FAULTS`; one may stand several times.
     """
-    runs = []
+    runs: list[FaultRun] = []
+    told = 0
     for number, name in enumerate(names, start=1):
         world.say(f"{number} of {len(names)}: {name}: {FAULTS[name].title}")
         run = run_fault(world, FAULTS[name](), seed, whole=number == len(names))
         write(run, folder, number)
         for line in lines(run):
             world.say(line)
+        for trouble in world.load.troubles[told:]:
+            world.say(f"       load   {' '.join(trouble.split())}")
+        told = len(world.load.troubles)
         runs.append(run)
     return runs
 
