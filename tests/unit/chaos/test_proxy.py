@@ -64,21 +64,28 @@ def metastore() -> Metastore:
 def proxy(metastore: Metastore) -> Iterator[MetastoreProxy]:
     listening = TSocket.TServerSocket("127.0.0.1", 0)
     listening.listen()
-    port = listening.handle.getsockname()[1]
-    # The server listens again, on the port that was found free.
-    listening.close()
     server = TThreadedServer(
         ThriftHiveMetastore.Processor(metastore),
-        TSocket.TServerSocket("127.0.0.1", port),
+        listening,
         TTransport.TBufferedTransportFactory(),
         TBinaryProtocol.TBinaryProtocolFactory(),
-        daemon=True,
     )
-    threading.Thread(target=server.serve, daemon=True).start()
-    until("the server", lambda: socket.create_connection(("127.0.0.1", port)).close() or True)
-    with MetastoreProxy("127.0.0.1", port) as between:
+    serving = threading.Thread(target=serve, args=(server, listening), daemon=True)
+    serving.start()
+    with MetastoreProxy("127.0.0.1", listening.handle.getsockname()[1]) as between:
         yield between
-    server.serverTransport.close()
+    listening.handle.shutdown(socket.SHUT_RDWR)
+    serving.join(WAIT_S)
+    assert not serving.is_alive()
+    listening.close()
+
+
+def serve(server: TThreadedServer, listening: TSocket.TServerSocket) -> None:
+    """Thrift's own loop spins for ever when its socket is closed."""
+    with contextlib.suppress(OSError):
+        while True:
+            client = listening.accept()
+            threading.Thread(target=server.handle, args=(client,), daemon=True).start()
 
 
 @contextlib.contextmanager
