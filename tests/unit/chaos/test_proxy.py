@@ -25,7 +25,7 @@ from thrift.transport import TSocket, TTransport
 
 from millrace.chaos.proxy import MetastoreProxy, Moment, Snare
 from millrace.chaos.thrift_calls import ALTER
-from millrace.chaos.triggers import NotSeenError, until
+from millrace.chaos.triggers import NotSeenError
 from millrace.lake.hive import SwapClient
 
 WAIT_S = 10.0
