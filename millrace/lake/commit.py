@@ -5,8 +5,9 @@
 PyIceberg's own transaction retries a lost race by itself and then succeeds, which is a doubled
 landing. Here a commit is refused as soon as the table has moved, and the caller decides. An
 unknown result (the connection broke) is resolved by looking for our snapshot in the table; trying
-again is safe then, because both tries swap the same snapshot and at most one can win. The earlier
-try may still win later, so from then on only a table that has moved is a refusal.
+again is safe then, because both tries swap the same snapshot and at most one can win. From then on
+nothing counts as refused: an earlier try may win later, or have won and been expired since, and
+what it wrote must not be deleted.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pyiceberg.table.update import AssertTableUUID, TableRequirement, TableUpdat
 from pyiceberg.table.update.snapshot import _SnapshotProducer
 
 from millrace.errors import TransientError
+from millrace.lake.offsets import ancestors
 
 log = logging.getLogger(__name__)
 
@@ -121,11 +123,13 @@ def _swap(
         # A refusal is looked into as well: it may be our own earlier try that won.
         current = _look(lambda: catalog.load_table(table.name()), name, deadline)
         if current.metadata.snapshot_by_id(snapshot_id) is not None:
+            if all(each.snapshot_id != snapshot_id for each in ancestors(current)):
+                raise UnknownResultError(name, "it was committed, and rolled back since")
             return current
-        refused = isinstance(failure, CommitFailedException) and not pending
-        if refused or _moved(table, current):
+        moved = _moved(table, current)
+        if not pending and (moved or isinstance(failure, CommitFailedException)):
             raise CommitRefusedError(f"{name}: {failure}") from failure
-        if time.monotonic() > deadline:
+        if moved or time.monotonic() > deadline:
             raise UnknownResultError(name, repr(failure)) from failure
         time.sleep(LOOK_EVERY_S)
 

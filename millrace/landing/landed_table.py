@@ -12,7 +12,7 @@ from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import Table
 
 from millrace.lake import offsets as lake_offsets
-from millrace.lake.commit import CommitRefusedError, commit_append
+from millrace.lake.commit import CommitRefusedError, UnknownResultError, commit_append
 from millrace.lake.offsets import SUMMARY_KEY, Offsets, TopicOffsets
 from millrace.landing.errors import OffsetsLostError, TableMissingError, TakenOverError
 from millrace.landing.writer import WrittenFile
@@ -114,12 +114,34 @@ class LandedTable:
                 )
             except CommitRefusedError as refusal:
                 log.info("%s: %s: looking again", self.name, refusal)
+                if files and not self._tells_drivers_apart(moves, moved):
+                    raise TakenOverError([self.name]) from refusal
                 self._reload(files, moves)
                 time.sleep(PAUSE_S)
             else:
+                self._require_on_top(moved)
                 self.offsets = moved
                 return
         raise TakenOverError([self.name])
+
+    def _tells_drivers_apart(self, moves: Mapping[str, Move], moved: Offsets) -> bool:
+        """Whether the offsets would show that another driver has landed the same.
+
+        An unfinished batch leaves quarantine's where they are.
+        """
+        return bool(moves) and all(moved[topic] != self.offsets.get(topic) for topic in moves)
+
+    def _require_on_top(self, offsets: Offsets) -> None:
+        """Make sure that what was committed is how far the table is landed now.
+
+        After an unknown result the table is as it was found, perhaps with another driver's commit
+        on top, on which nothing may be built that was planned from ours.
+
+        Raises:
+            UnknownResultError: it is not.
+        """
+        if lake_offsets.recorded(self.table) != offsets:
+            raise UnknownResultError(self.name, "it arrived, and another commit is on top of it")
 
     def restate(self, offsets: Offsets, note: Mapping[str, str]) -> None:
         """Commit an empty snapshot that says how far the table is landed, whatever was said before.
@@ -134,6 +156,7 @@ class LandedTable:
             self.table = commit_append(self._catalog, self.table, [], summary, at)
         except CommitRefusedError as refusal:
             raise TakenOverError([self.name]) from refusal
+        self._require_on_top(offsets)
         self.offsets, self.offsets_are_lost = offsets, False
 
     def _reload(self, files: list[WrittenFile], moves: Mapping[str, Move]) -> None:

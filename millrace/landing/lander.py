@@ -69,8 +69,6 @@ class Lander:
             OffsetsLostError: a table does not tell how far it is landed.
             GateError: table and log disagree.
         """
-        self._quarantine.load()
-        self._quarantine.require_offsets()
         self._raw = {
             topic: LandedTable(self._catalog, contract.raw_table, self._writer)
             for topic, contract in self._contracts.items()
@@ -79,6 +77,10 @@ class Lander:
             table.load()
             table.require_offsets()
             require_columns(table, self._contracts[topic])
+        # After raw, which notes what quarantine has, and before the log, which only grows: beside
+        # a driver that lands, nothing looks rolled back.
+        self._quarantine.load()
+        self._quarantine.require_offsets()
         self._logs = self._log.log_states(self._contracts)
         self.starts = {
             topic: plan.start_offsets(
@@ -117,7 +119,7 @@ class Lander:
                 name: without_history(tables[name].table.metadata)
                 for name in (*names, QUARANTINE_TABLE)
             },
-            left_out={
+            held={
                 topic: held(self._raw[topic].table, self._quarantine.table, topic, ranges)
                 for topic, ranges in (unfinished or {}).items()
             },

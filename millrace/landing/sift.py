@@ -22,6 +22,7 @@ from millrace.contracts.model import Contract
 from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.lake.offsets import Identity
 from millrace.landing.decoder import Decoder
+from millrace.landing.held import Held
 from millrace.landing.reasons import Rejected
 from millrace.landing.rows import Sifted, quarantine_rows, raw_rows
 from millrace.landing.schemas import SchemaSource
@@ -48,12 +49,12 @@ class LandingJob:
     Attributes:
         contracts: topic to its contract.
         tables: table name to its metadata (`writer.without_history`), quarantine's among them.
-        left_out: topic to the records that a table has already.
+        held: topic to the records that a table has already.
     """
 
     contracts: Mapping[str, Contract]
     tables: Mapping[str, str]
-    left_out: Mapping[str, frozenset[Identity]] = field(default_factory=dict)
+    held: Mapping[str, Held] = field(default_factory=dict)
 
 
 Sifter = Callable[[Sequence[bytes | None]], Sifted]
@@ -116,12 +117,10 @@ class Landing:
             writer.abort()
 
     def _without_left_out(self, topic: str, records: pa.Table) -> pa.Table:
-        left_out = self._job.left_out.get(topic)
+        left_out = self._job.held.get(topic, Held()).left_out
         if not left_out:
             return records
-        columns = (records["partition"], records["offset"], records["timestamp"].cast(pa.int64()))
-        identities = zip(*(column.to_pylist() for column in columns), strict=True)
-        return records.filter(pa.array([each not in left_out for each in identities]))
+        return records.filter(pa.array([each not in left_out for each in _identities(records)]))
 
     def _add_topic(self, topic: str, records: pa.Table) -> None:
         contract = self._job.contracts[topic]
@@ -137,6 +136,11 @@ class Landing:
 
     def _reject(self, records: pa.Table, sifted: Sifted, contract: Contract) -> None:
         """What becomes of the bad records."""
+        if replayed := self._job.held.get(contract.topic, Held()).replayed:
+            known = _identities(records)
+            sifted.bad = [each for each in sifted.bad if known[each[0]] not in replayed]
+            if not sifted.bad:
+                return
         writer = self._writer(QUARANTINE_TABLE)
         writer.write(quarantine_rows(records, sifted, contract.dataset, writer.arrow_schema))
 
@@ -145,6 +149,11 @@ class Landing:
             metadata = _parse_metadata(self._job.tables[table])
             self._writers[table] = TableWriter(table, metadata, self._io)
         return self._writers[table]
+
+
+def _identities(records: pa.Table) -> list[Identity]:
+    columns = (records["partition"], records["offset"], records["timestamp"].cast(pa.int64()))
+    return list(zip(*(column.to_pylist() for column in columns), strict=True))
 
 
 def sift_batches(

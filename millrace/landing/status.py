@@ -90,13 +90,14 @@ def measure(
         TableMissingError: there is no quarantine table.
     """
     known = {contract.topic: contract for contract in contracts}
+    tables = {topic: LandedTable(catalog, contract.raw_table) for topic, contract in known.items()}
+    # Raw, then quarantine, then the log: what lands meanwhile makes none of them look behind.
+    problems = {topic: _load(table) for topic, table in tables.items()}
     quarantine = LandedTable(catalog, QUARANTINE_TABLE)
     quarantine.load()
     topics = list(log.topic_ids(known))
     logs = log.log_states(topics) if topics else {}
     retentions = log.retentions_s(topics)
-    tables = {topic: LandedTable(catalog, contract.raw_table) for topic, contract in known.items()}
-    problems = {topic: _load(table) for topic, table in tables.items()}
     oldest = log.first_records(_unlanded(tables, problems, logs))
     statuses = []
     for topic, contract in sorted(known.items(), key=lambda item: item[1].dataset):

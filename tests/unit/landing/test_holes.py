@@ -164,6 +164,20 @@ def test_a_replayed_record_lands_again_when_its_raw_table_is_rolled_back(landing
     assert landing.offsets("raw.visits") == [1, 2, 3, 4, 5, 7, 8]
 
 
+def test_a_record_replayed_with_a_corrected_value_gets_no_second_row_in_quarantine(
+    landing: Landing,
+) -> None:
+    lander = landing.driver()
+    for high in (2, 10):
+        landing.land(lander, high)
+    replay(landing, 3)
+    landing.values[3] = b"{}"  # as it was sent, and is still in the log
+    roll_back(landing, "raw.visits", 2)
+    land_the_rest(landing)
+    assert landing.offsets("raw.visits") == [1, 2, 4, 5, 7, 8]
+    assert landing.offsets(QUARANTINE_TABLE) == [0, 3, 6, 9]
+
+
 def test_rows_of_a_topic_that_is_gone_are_not_taken_for_new_ones_after_a_rewrite_mixed_them(
     landing: Landing,
 ) -> None:
