@@ -12,6 +12,8 @@ from millrace.verify.report import KEPT_POSITIONS, Finding
 OPEN = ("open", "quarantined")
 STATUS = "bin/millrace landing status"
 LAND = f"{STATUS}  # then bin/millrace landing start"
+#: Judges only what is younger.
+SINCE = 'bin/millrace verify --since "$(date -u +%F)"  # or the time the topic was created'
 LOST = f"{STATUS}  # the log may still have them: bin/millrace landing rebuild"
 
 #: What a finding about several records says of one.

@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 
 from millrace.verify.facts import Facts
-from millrace.verify.findings import LAND, LOST, STATUS, finding
+from millrace.verify.findings import LAND, LOST, SINCE, STATUS, finding
 from millrace.verify.keys import (
     EMPTY,
     Keys,
@@ -26,6 +26,7 @@ from millrace.verify.keys import (
     size,
     within,
 )
+from millrace.verify.neighbours import Neighbours
 from millrace.verify.report import KEPT_POSITIONS, Finding
 from millrace.verify.topic import Log
 
@@ -106,14 +107,19 @@ class Order:
             yield finding(facts, "L4", self._where(lost), LOST, lost)
         silent = missing(np.union1d(held, facts.topic_keys), expected)
         self._explain(_cut(silent, facts.kept_ranges))
-        if unkept := self._not_in_log(silent):
+        known_to_nobody, unkept = self._not_in_log(silent)
+        if known_to_nobody:
+            self.notes.append(
+                f"{facts.subject.dataset}: in no table and no more in the topic, and the ledger"
+                f" acknowledged nothing there: {_listed(known_to_nobody)}"
+            )
+        if unkept:
             number = sum(size(each) for each in unkept.values())
             text = (
                 f"{number:,} positions between the first kept and the landed end are in no table,"
                 " and the topic no longer has them to say why: " + _listed(unkept)
             )
-            remedy = "bin/millrace verify --since TIME  # judges only what is younger"
-            yield Finding("L4", facts.subject.dataset, text, remedy, _first(unkept), number)
+            yield Finding("L4", facts.subject.dataset, text, SINCE, _first(unkept), number)
 
     def _expected(self, held: Keys) -> dict[int, tuple[int, int]]:
         """The ranges in which every offset must be explained: from the log's start, or the first
@@ -133,24 +139,33 @@ class Order:
                 )
         return expected
 
-    def _not_in_log(self, gaps: Gaps) -> Gaps:
-        """The parts of gaps that the topic has no more, without what the table has expired."""
+    def _not_in_log(self, gaps: Gaps) -> tuple[Gaps, Gaps]:
+        """The parts of gaps that the topic has no more, without what the table has expired: those
+        of which the ledger says that nothing was there, and the others.
+
+        A transaction ends each partition with a control record, which nobody acknowledges.
+        """
         facts = self.facts
-        order = np.argsort(facts.raw.keys)
-        keys, at = facts.raw.keys[order], facts.raw.at[order]
+        silent: Gaps = {}
         found: Gaps = {}
+        rows = Neighbours(facts)
         for part, intervals in gaps.items():
             begin = facts.log.begins.get(part, 0)
             for low, high in intervals:
                 after = min(high, begin)
                 if low >= after:
                     continue
-                place = int(np.searchsorted(keys, keys_of([part], [after])[0]))
-                if place < len(at) and at[place] < facts.expired_before:
+                at = rows.time_from(part, after)
+                if at is not None and at < facts.expired_before:
                     self._note_expired(after - low)
+                elif (
+                    rows.have_a_ledger(part, low, after)
+                    and not within(facts.ledger.keys, {part: (low, after)}).any()
+                ):
+                    silent.setdefault(part, []).append((low, after))
                 else:
                     found.setdefault(part, []).append((low, after))
-        return found
+        return silent, found
 
     def _where(self, lost: Keys) -> str:
         """What kind of gap it is: at the start, in the middle, at the end."""

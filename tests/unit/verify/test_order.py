@@ -110,3 +110,26 @@ def test_without_a_recorded_end_the_greatest_offset_counts(world: Any) -> None:
     report = world.verify()
     assert report.ok
     assert any("greatest offset counts" in note for note in report.notes)
+
+
+def expire_from_topic(world: Any, begin: int) -> None:
+    world.log.begin = begin
+    world.log.rows = {at: row for at, row in world.log.rows.items() if at >= begin}
+
+
+def test_a_control_record_that_the_topic_has_no_more_is_a_note(world: Any) -> None:
+    world.log.end += 1
+    world.send(page("after"))
+    world.land()
+    expire_from_topic(world, 7)
+    report = world.verify()
+    assert report.findings == ()
+    assert any("acknowledged nothing there: 0/6" in note for note in report.notes)
+
+
+def test_a_gap_among_records_of_foreign_producers_stays_a_finding(world: Any) -> None:
+    world.log.end += 1
+    world.append(page("foreign"), run=None)
+    world.land()
+    expire_from_topic(world, 7)
+    assert "no longer has them to say why: 0/6" in gaps(world)[0]
