@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 
 from millrace.verify.facts import MICROS, Facts
-from millrace.verify.findings import LAND, LOST, OPEN, STATUS, finding
+from millrace.verify.findings import LAND, LOST, OPEN, SINCE, STATUS, finding
 from millrace.verify.keys import Keys, Mask, beyond, is_in, positions_of, repeated, within
 from millrace.verify.report import Finding
 
@@ -74,8 +74,18 @@ class Delivery:
     def _without_ledger(self) -> Iterator[Finding]:
         """A pass without a ledger would prove nothing."""
         facts = self.facts
-        holds = any(facts.log.ends.get(part, 0) > at for part, at in facts.log.begins.items())
-        if facts.ledger.is_empty and (holds or len(facts.raw.keys)):
+        begins = {part: low for part, (low, _) in facts.ranges.items()}
+        holds = any(
+            end > max(begins.get(part, 0), facts.log.begins.get(part, 0))
+            for part, end in facts.log.ends.items()
+        )
+        holds = holds or bool(len(facts.scope(facts.raw).keys))
+        if facts.subject.since is not None and not holds:
+            self.notes.append(
+                f"{facts.subject.dataset}: the topic holds no record since"
+                f" {facts.subject.since:%Y-%m-%d %H:%M} UTC, so this proves nothing of it"
+            )
+        elif facts.ledger.is_empty and holds:
             folder = facts.subject.ledger
             text = f"the topic holds records, but the ledger in {folder} says nothing of it"
             yield finding(facts, "L1", text, f"ls -l {folder}  # restore the runs' files")
@@ -88,8 +98,7 @@ class Delivery:
                 "were acknowledged twice at one position: the topic was created again, or a run's"
                 " file is there twice"
             )
-            remedy = "bin/millrace verify --since TIME  # of the topic's creation"
-            yield finding(self.facts, "L1", text, remedy, twice)
+            yield finding(self.facts, "L1", text, SINCE, twice)
 
     def _acknowledged(self, keys: Keys) -> Iterator[Finding]:
         """L1, below the landed ends."""

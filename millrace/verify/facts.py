@@ -18,12 +18,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from millrace.contracts import Contract
 from millrace.verify.files import Damage
-from millrace.verify.keys import EMPTY, Keys, Ranges, positions_of, within
+from millrace.verify.keys import EMPTY, Keys, Mask, Ranges, is_in, positions_of, within
 from millrace.verify.ledger import LedgerView, TopicLedger
 from millrace.verify.subject import Subject
 from millrace.verify.tables import HELD_COLUMNS, Gatherer, Held, Landed, landed, load, scan
@@ -84,6 +85,21 @@ class Facts:
         """Rows older than this may be gone, in microseconds since the epoch: whole days (UTC)."""
         midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         return int((midnight - timedelta(days=self.retention_days)).timestamp() * MICROS)
+
+    def former(self, keys: Keys, at: Keys) -> Mask:
+        """Which rows are older than `since` and not what the topic has at their position.
+
+        Where a topic was created again its offsets begin anew, beside the old rows. A record may
+        be older than the one before it, so the time alone does not tell.
+        """
+        since = self.subject.since
+        if since is None:
+            return np.zeros(len(keys), np.bool_)
+        older: Mask = at < int(since.timestamp() * MICROS)
+        there = is_in(keys, self.topic_keys)
+        places = np.searchsorted(self.topic_keys, keys[there])
+        there[there] = self.topic_at[places] == at[there]
+        return older & ~there
 
     def scope(self, held: Held) -> Held:
         """The rows that are judged."""

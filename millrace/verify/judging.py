@@ -110,15 +110,18 @@ class Judging:
             batches = self.sources.log.records(subject.topic, facts.kept_ranges)
             spool = Spool(self.work / f"{len(self.ends)}.arrow", batches)
             facts.topic_keys, facts.topic_at = spool.keys, spool.at
+            held = facts.quarantine
+            facts.quarantine = held.where(~facts.former(held.keys, held.at))
         content = Content(facts, spool, self.sources.schemas)
         with self._law("L5", subject.dataset, "rows") as count:
             self.say(f"{subject.dataset}: decode and compare the raw table")
-            gatherer, raw = Gatherer(subject.topic), self._sum(facts)
+            gatherer, raw = Gatherer(subject.topic, facts.former), self._sum(facts)
             for batch in scan(facts.raw_table, unread=facts.unread):
                 raw.add(batch)
                 content.add(gatherer.add(batch))
             facts.raw = gatherer.held()
-            gatherer, quarantined = Gatherer(subject.topic), self._sum(facts, of_quarantine=True)
+            gatherer = Gatherer(subject.topic, facts.former)
+            quarantined = self._sum(facts, of_quarantine=True)
             mine = scan(facts.quarantine_table, dataset=subject.dataset, unread=facts.unread)
             for batch in mine:
                 quarantined.add(batch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +25,9 @@ RUN_HEADER = "millrace-run"
 POSITION = ("kafka_partition", "kafka_offset")
 #: Rows of both tables that the laws of delivery and order need.
 HELD_COLUMNS = ("kafka_topic", *POSITION, "kafka_at", "kafka_headers", "value_sha256")
+
+#: Which rows are of a topic of the same name that is gone, by position and time.
+Former = Callable[[Keys, Keys], Mask]
 
 
 @dataclass(frozen=True)
@@ -160,10 +163,11 @@ class Held:
 
 
 class Gatherer:
-    """Collects what is held of a topic, batch by batch."""
+    """Collects what is held of a topic, batch by batch, without the rows of a former topic."""
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, former: Former | None = None) -> None:
         self._topic = topic
+        self._former = former
         self._keys: list[Keys] = []
         self._at: list[Keys] = []
         self._texts: dict[str, list[pa.Array]] = {"digests": [], "runs": [], "status": []}
@@ -173,11 +177,14 @@ class Gatherer:
         """Take a batch; returns its rows of the topic."""
         mine = batch.filter(pc.equal(batch["kafka_topic"], self._topic))
         self._strangers += batch.num_rows - mine.num_rows
+        keys, at = _places(mine)
+        if self._former is not None and mine.num_rows:
+            kept = ~self._former(keys, at)
+            mine, keys, at = mine.filter(pa.array(kept)), keys[kept], at[kept]
         if not mine.num_rows:
             return mine
-        self._keys.append(keys_of(mine["kafka_partition"], mine["kafka_offset"]))
-        at = mine["kafka_at"].cast(pa.int64()).fill_null(0)
-        self._at.append(at.to_numpy(zero_copy_only=False))
+        self._keys.append(keys)
+        self._at.append(at)
         self._texts["digests"].append(mine["value_sha256"].cast(pa.string()))
         self._texts["runs"].append(runs_of(mine["kafka_headers"]))
         if "status" in mine.schema.names:
@@ -191,6 +198,12 @@ class Gatherer:
         texts = {name: pa.concat_arrays(each) for name, each in self._texts.items() if each}
         keys, at = np.concatenate(self._keys), np.concatenate(self._at)
         return Held(keys, at, **texts, strangers=self._strangers)
+
+
+def _places(rows: pa.RecordBatch) -> tuple[Keys, Keys]:
+    """Position and time in Kafka of each row."""
+    at = rows["kafka_at"].cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    return keys_of(rows["kafka_partition"], rows["kafka_offset"]), at
 
 
 def runs_of(headers: pa.Array) -> pa.Array:
