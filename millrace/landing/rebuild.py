@@ -153,53 +153,64 @@ def _ends(table: Table, log: ReadableLog, topic: str, state: LogState) -> dict[i
     """One past the last row of each partition that is of the log that is there now."""
     starts = {(topic, partition): begin for partition, begin in state.begins.items()}
     first_us = {place[1]: at * 1000 for place, (_, at) in log.first_records(starts).items()}
-    last = _last_rows(table, topic, state, first_us)
-    _require_same_records(table, log, topic, state, last)
-    return {partition: offset + 1 for partition, (offset, _) in last.items()}
+    last, young = _last_rows(table, topic, state, first_us)
+    # Asked first, because a clock that was set back makes rows of this log look older than it.
+    others = _not_in_log(log, topic, state, last)
+    last = {part: row for part, row in last.items() if part not in others}
+    doubtful = {part: young[part] for part in others if part in young}
+    for partition in sorted(_not_in_log(log, topic, state, doubtful)):
+        offset = doubtful[partition][0]
+        raise RowsOfAnotherLogError(".".join(table.name()), topic, partition, offset)
+    return {partition: offset + 1 for partition, (offset, _) in (last | doubtful).items()}
+
+
+#: partition -> offset and time, in microseconds, of one row
+Rows = dict[int, tuple[int, int]]
 
 
 def _last_rows(
     table: Table, topic: str, state: LogState, first_us: Mapping[int, int]
-) -> dict[int, tuple[int, int]]:
-    """Offset and time of the last row of each partition, without those of a log that is gone.
+) -> tuple[Rows, Rows]:
+    """The last row of each partition: of all rows, and without those of a log that is gone.
 
     The broker's stamps only grow, so a row that is older than the log's first record and yet has a
     later offset is of a topic that was deleted.
     """
-    last: dict[int, tuple[int, int]] = {}
+    last: Rows = {}
+    young: Rows = {}
     scan = table.scan(f"kafka_topic = '{topic}'", selected_fields=IDENTITY_COLUMNS)
     for batch in scan.to_arrow_batch_reader():
         for partition, offset, at in _rows(pa.Table.from_batches([batch])):
             begin = state.begins.get(partition)
-            gone = begin is None or (offset >= begin and at < first_us.get(partition, at + 1))
-            if not gone and offset > last.get(partition, (-1, 0))[0]:
-                last[partition] = (offset, at)
-    return last
+            if begin is None:
+                continue
+            _keep_last(last, partition, offset, at)
+            if offset < begin or at >= first_us.get(partition, at + 1):
+                _keep_last(young, partition, offset, at)
+    return last, young
+
+
+def _keep_last(rows: Rows, partition: int, offset: int, at: int) -> None:
+    """Of two rows at one offset the younger one counts."""
+    rows[partition] = max(rows.get(partition, (-1, 0)), (offset, at))
 
 
 def _rows(rows: pa.Table) -> Iterable[Identity]:
     return zip(*(column.to_pylist() for column in identity_columns(rows)), strict=True)
 
 
-def _require_same_records(
-    table: Table,
-    log: ReadableLog,
-    topic: str,
-    state: LogState,
-    last: Mapping[int, tuple[int, int]],
-) -> None:
-    """Make sure that the log has the records of the last rows, where it still keeps them.
-
-    Raises:
-        RowsOfAnotherLogError: it has another one at that offset, or ends before it.
-    """
+def _not_in_log(
+    log: ReadableLog, topic: str, state: LogState, rows: Mapping[int, tuple[int, int]]
+) -> set[int]:
+    """The partitions whose row is not the log's record at its offset, as far as that is kept."""
     kept: dict[Place, int] = {
         (topic, partition): offset
-        for partition, (offset, _) in last.items()
+        for partition, (offset, _) in rows.items()
         if offset >= state.begins[partition]
     }
     records = log.first_records(kept)
-    for (_, partition), offset in kept.items():
-        found = records.get((topic, partition))
-        if found is None or found != (offset, last[partition][1] // 1000):
-            raise RowsOfAnotherLogError(".".join(table.name()), topic, partition, offset)
+    return {
+        partition
+        for (_, partition), offset in kept.items()
+        if records.get((topic, partition)) != (offset, rows[partition][1] // 1000)
+    }

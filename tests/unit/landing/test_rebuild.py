@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.lake.commit import commit_append
 from millrace.lake.offsets import TopicOffsets
+from millrace.landing.broker import Place
 from millrace.landing.errors import (
     OffsetsAgedOutError,
     OffsetsLostError,
@@ -133,6 +135,26 @@ def test_rows_of_a_topic_that_is_gone_move_nothing(landing: Landing) -> None:
     rebuild(landing)
     lander = landing.driver()
     assert (lander.starts, lander.unfinished()) == ({"visits": {0: 3}}, {})
+
+
+def test_a_clock_that_was_set_back_hides_no_row(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landing.land(landing.driver(), 3)
+    landing.stamp -= 1_000_000  # what comes from now on is stamped earlier
+    landing.land(landing.driver(), 9)
+    lose_offsets(landing, "raw.visits")
+    stamped = landing.first_records
+
+    def first_records(places: Mapping[Place, int]) -> dict[Place, tuple[int, int]]:
+        return {
+            place: (offset, at + (1_000_000 if offset < 3 else 0))
+            for place, (offset, at) in stamped(places).items()
+        }
+
+    monkeypatch.setattr(landing, "first_records", first_records)
+    (raw,) = plan(landing)
+    assert raw.changes == (Change("visits", 0, None, 9),)
 
 
 def test_records_that_aged_out_are_still_missed_after_a_rebuild(landing: Landing) -> None:
