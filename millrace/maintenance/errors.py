@@ -56,5 +56,6 @@ class SharedFolderError(MillraceError):
         super().__init__(
             f"orphans of {table}",
             f"{other} lives in the same folder, {location}, so no file there is removed",
-            f'bin/millrace sql "drop table iceberg.{table}"  # or the other one, if it is a copy',
+            f"bin/millrace maintain --table {table} --only compact,manifests,expire"
+            "  # never drop one of the two: that deletes the files of both",
         )

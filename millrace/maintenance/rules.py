@@ -14,6 +14,7 @@ from pyiceberg.expressions import And, BooleanExpression, In, LessThan
 from pyiceberg.table import Table
 from pyiceberg.types import DateType, TimestampType
 
+from millrace.contracts import Contract
 from millrace.contracts.names import PARTITION_SOURCE, QUARANTINE_STATES, QUARANTINE_TABLE
 from millrace.maintenance.lake import Lake
 from millrace.processed import processed_tables
@@ -24,6 +25,9 @@ COLUMN = "millrace.retention-column"
 RAW_DAYS = 90
 #: When a row got into the table, which a replay does long after its record's own time.
 LANDED_AT = "landed_at"
+#: So much longer than any raw row a resolved row stays: it is what explains a discarded record and
+#: a corrected one, and raw rows may stay until their processed table has read them.
+BEYOND_RAW_DAYS = 7
 RESOLVED_STATES = QUARANTINE_STATES[1:]
 
 
@@ -86,17 +90,29 @@ def _raw(lake: Lake, name: str, table: Table, days: str | None) -> Rule | str:
         return f"it has no {PARTITION_SOURCE} and {LANDED_AT}: no landing filled it"
     contracts = {each.raw_table: each for each in lake.contracts.values()}
     contract = contracts.get(name)
-    kept = contract.retention_days if contract is not None else int(days or RAW_DAYS)
+    said = contract.retention_days if contract is not None else RAW_DAYS
+    # What was applied counts: an edited contract may still be half written.
+    kept = int(days or said)
+    reason = f"its contract says {said}: make apply" if contract and kept != said else ""
     rule = _by(lake, PARTITION_SOURCE, kept)
     # A replayed record is old and new to its readers: it stays for as long after its landing.
     rows = And(rule.rows, LessThan(term=LANDED_AT, value=rule.before.isoformat()))
-    return Rule(kept, rule.column, rule.before, rows, whole_files=True)
+    return Rule(kept, rule.column, rule.before, rows, whole_files=True, reason=reason)
 
 
 def _quarantine(lake: Lake, days: int) -> Rule:
+    applied = [_raw_days(lake, each) for each in lake.contracts.values()]
+    days = max(days, *applied, 0) + BEYOND_RAW_DAYS
     rule = _by(lake, "resolved_at", days)
     rows = And(rule.rows, In(term="status", literals=RESOLVED_STATES))
     return Rule(days, rule.column, rule.before, rows, reason="open rows stay until resolved")
+
+
+def _raw_days(lake: Lake, contract: Contract) -> int:
+    """How long the contract's raw rows stay, as applied or, where that is longer, as written."""
+    table = lake.find(contract.raw_table)
+    applied = table.properties.get(DAYS) if table is not None else None
+    return max(contract.retention_days, int(applied or 0))
 
 
 def _declared(lake: Lake, table: Table, column: str, days: int) -> Rule | str:

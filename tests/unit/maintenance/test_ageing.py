@@ -143,7 +143,7 @@ def test_open_rows_of_quarantine_never_go_and_resolved_ones_do(
     )
     work = plan_retention(lake_now, QUARANTINE_TABLE)
     assert "2 rows of 1 file" in work.would
-    assert work.kept == ("keeps 1 open row of more than 90 days: bin/millrace quarantine list",)
+    assert work.kept == ("keeps 1 open row of more than 97 days: bin/millrace quarantine list",)
     age(lake_now, QUARANTINE_TABLE)
     rows = topic.table(QUARANTINE_TABLE).scan().to_arrow().sort_by("kafka_offset")
     assert rows["kafka_offset"].to_pylist() == [0, 3, 4]

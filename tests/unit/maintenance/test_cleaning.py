@@ -24,6 +24,8 @@ from millrace.services import Trino
 from millrace.settings import Maintenance, Settings
 from tests.unit.maintenance.conftest import DAY, Foreign, Topic, data_files, written
 
+GOLDEN = Path(__file__).parents[2] / "golden" / "errors"
+
 NONE = 0 * DAY
 
 
@@ -110,9 +112,12 @@ def test_a_folder_of_two_tables_is_not_cleaned(topic: Topic, lake: Lake) -> None
     schema = topic.table().schema()
     within = f"file://{topic.folder}/raw.visits/copy"
     topic.catalog.create_table("raw.copy", schema, location=within)
-    for name in ("raw.visits", "raw.copy"):
-        with pytest.raises(SharedFolderError):
-            plan_orphans(lake, name)
+    with pytest.raises(SharedFolderError):
+        plan_orphans(lake, "raw.copy")
+    with pytest.raises(SharedFolderError) as refused:
+        plan_orphans(lake, "raw.visits")
+    said = f"error: {refused.value}\n".replace(f"file://{topic.folder}", "<folder>")
+    assert said == (GOLDEN / "maintain_shared_folder.txt").read_text()
 
 
 def test_a_file_that_is_committed_while_the_folder_is_listed_stays(
