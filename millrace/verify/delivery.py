@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 
 from millrace.verify.facts import MICROS, Facts
-from millrace.verify.findings import LAND, LOST, OPEN, SINCE, STATUS, finding
+from millrace.verify.findings import LAND, OPEN, SINCE, STATUS, finding, how_to_go_back
 from millrace.verify.keys import Keys, Mask, beyond, is_in, positions_of, repeated, within
 from millrace.verify.report import Finding
 
@@ -112,7 +112,8 @@ class Delivery:
         self._note_expired(int(expired.sum()))
         self.counts["lost"] += int((~expired).sum()) + len(replayed)
         if len(lost := lost[~expired]):
-            yield finding(facts, "L1", "were acknowledged and are nowhere", LOST, lost)
+            remedy = how_to_go_back(facts.subject.raw_table)
+            yield finding(facts, "L1", "were acknowledged and are nowhere", remedy, lost)
         if len(replayed):
             text = "are marked as replayed and are not in the raw table"
             yield finding(facts, "L1", text, self._replay(replayed), replayed)

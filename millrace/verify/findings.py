@@ -14,10 +14,17 @@ STATUS = "bin/millrace landing status"
 LAND = f"{STATUS}  # then bin/millrace landing start"
 #: Judges only what is younger.
 SINCE = 'bin/millrace verify --since "$(date -u +%F)"  # or the time the topic was created'
-LOST = f"{STATUS}  # the log may still have them: bin/millrace landing rebuild"
 
 #: What a finding about several records says of one.
 _OF_ONE = {"were": "was", "are": "is", "have": "has", "come": "comes", "their": "its", "them": "it"}
+
+
+def how_to_go_back(table: str) -> str:
+    """How to mend records that a table has lost: go back, and landing lands the rest again."""
+    namespace, name = table.split(".")
+    query = "select snapshot_id, committed_at, operation "
+    query += f'from iceberg.{namespace}."{name}$snapshots" order by 2'
+    return f"bin/millrace sql '{query}'  # roll back to the one before: verify-finds-something.md"
 
 
 def finding(facts: Facts, law: str, text: str, remedy: str, keys: Keys = EMPTY) -> Finding:

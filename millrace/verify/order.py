@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 
 from millrace.verify.facts import Facts
-from millrace.verify.findings import LAND, LOST, SINCE, STATUS, finding
+from millrace.verify.findings import LAND, SINCE, STATUS, finding, how_to_go_back
 from millrace.verify.keys import (
     EMPTY,
     Keys,
@@ -104,7 +104,9 @@ class Order:
         expired = facts.topic_at[np.searchsorted(facts.topic_keys, lost)] < facts.expired_before
         self._note_expired(int(expired.sum()))
         if len(lost := lost[~expired]):
-            yield finding(facts, "L4", self._where(lost), LOST, lost)
+            yield finding(
+                facts, "L4", self._where(lost), how_to_go_back(facts.subject.raw_table), lost
+            )
         silent = missing(np.union1d(held, facts.topic_keys), expected)
         self._explain(_cut(silent, facts.kept_ranges))
         known_to_nobody, unkept = self._not_in_log(silent)

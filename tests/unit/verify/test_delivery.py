@@ -34,6 +34,9 @@ def test_an_acknowledged_record_that_is_nowhere_is_named(world: Any) -> None:
     (found,) = [each for each in world.verify().findings if each.law == "L1"]
     assert found.positions == ((0, 1),)
     assert found.text == "1 record was acknowledged and is nowhere"
+    # Landing's rebuild only ever goes forward: it brings no row back.
+    assert "rebuild" not in found.remedy
+    assert 'from iceberg.raw."visits$snapshots"' in found.remedy
 
 
 def test_a_dropped_row_of_quarantine_is_a_lost_record(world: Any) -> None:
