@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 from millrace.chaos.faults import NAMED
-from millrace.chaos.faults.storm import Storm
 from millrace.chaos.report import summary
 from millrace.chaos.run import run_faults
 from millrace.chaos.world import open_world
@@ -28,9 +27,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True, help="folder of the records")
     parser.add_argument("--faults", type=lambda text: text.split(","), default=list(NAMED))
-    parser.add_argument("--storm", type=float, default=Storm.minutes, help="minutes of the storm")
+    parser.add_argument("--storm", type=float, default=None, help="minutes of the storm")
     options = parser.parse_args()
-    Storm.minutes = options.storm
     settings, began = load(), time.monotonic()
 
     def say(text: str) -> None:
@@ -38,6 +36,7 @@ def main() -> None:
 
     try:
         with open_world(settings, DATASETS, options.seed, say) as world:
+            world.storm_minutes = options.storm or world.storm_minutes
             runs = run_faults(world, options.faults, options.out, options.seed)
     except MillraceError as error:
         sys.exit(f"error: {error}")

@@ -54,8 +54,6 @@ class Gate:
         self._lock = threading.Lock()
         self._closed = False
         self._sockets: set[socket.socket] = set()
-        #: Bytes that clients have sent through, for evidence.
-        self.sent_bytes = 0
         self.port: int = self._listener.getsockname()[1]
 
     def __enter__(self) -> Gate:
@@ -131,7 +129,6 @@ class Gate:
         hold: Hold | None = None
         left = 0
         while data := _receive(client):
-            self.sent_bytes += len(data)
             if hold is None and (hold := self._claim(data)):
                 left = hold.after_bytes
             if hold and not hold.opened.is_set() and len(data) >= left:

@@ -99,8 +99,18 @@ class LandingStream:
         """What the application says of itself."""
         return Control(self._settings).state()
 
-    def said(self, container: Container, words: str) -> str | None:
-        """The last line of a driver's own log that has these words; YARN calls it `stdout`."""
+    def lines(self, container: Container) -> list[str]:
+        """The log that a driver itself writes; YARN calls it `stdout`."""
         folder = self._settings.home / "logs" / "yarn" / container.application / container.id
-        lines = (folder / "stdout").read_text(errors="replace").splitlines()
-        return next((line for line in reversed(lines) if words in line), None)
+        return (folder / "stdout").read_text(errors="replace").splitlines()
+
+    def said(self, container: Container, *words: str, after: int = 0) -> str | None:
+        """The last line of a driver's log that has any of these words.
+
+        Args:
+            container: the driver.
+            words: to look for.
+            after: lines that were there before, and are of something else.
+        """
+        lines = reversed(self.lines(container)[after:])
+        return next((line for line in lines if any(each in line for each in words)), None)

@@ -6,7 +6,6 @@ latest record counts.
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -29,14 +28,11 @@ def table(runs: Iterable[FaultRun]) -> list[str]:
 
 def row(fault: type[Fault], run: FaultRun) -> str:
     """What a fault is, and what was measured of it."""
-    story = f"{_capital(fault.title)}. {inspect.cleandoc(fault.__doc__ or '').splitlines()[0]}"
     evidence = ", ".join(f"{subject.rstrip(':')} {kind}" for kind, subject in fault.needs)
     recovery = "void" if void_reasons(run) else f"{run.recovery_s or 0:.0f} s"
-    return f"| `{fault.name}` | {story} | {evidence} | {recovery} | {run.lost} | {run.doubled} |"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return (
+        f"| `{fault.name}` | {fault.title} | {evidence} | {recovery} | {run.lost} | {run.doubled} |"
+    )
 
 
 def main() -> None:

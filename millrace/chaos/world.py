@@ -45,7 +45,8 @@ class World:
 
     Attributes:
         contracts: of the datasets that flow; the first gets most of the records.
-        rng: of the seed.
+        seed, rng: of everything that is drawn.
+        storm_minutes: how long each storm of a run lasts.
         say: tells the user what is being waited for.
     """
 
@@ -59,6 +60,8 @@ class World:
     lake: LakeView
     load: Load
     say: Callable[[str], None]
+    seed: int
+    storm_minutes: float = 3.0
 
     @property
     def table(self) -> str:
@@ -154,6 +157,7 @@ def open_world(
             LakeView(settings),
             load,
             say,
+            seed,
         )
 
 

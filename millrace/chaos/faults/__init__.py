@@ -14,6 +14,7 @@ from millrace.chaos.faults import (
     services,
     stores,
     storm,
+    two_drivers,
     yarn,
 )
 

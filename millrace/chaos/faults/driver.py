@@ -1,4 +1,4 @@
-"""The driver of landing dies, or there are two of it, at the worst moments of a commit.
+"""The driver of landing dies, or loses an answer, at the worst moments of a commit.
 
 All of it is done at the one call that moves the table: before the metastore has it the data files
 and the metadata file are written and nothing points to them; after it the commit is done, and the
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from millrace.chaos.evidence import Need, Witness
 from millrace.chaos.fault import Fault
-from millrace.chaos.proxy import Moment, Snare
+from millrace.chaos.proxy import Moment
 from millrace.chaos.thrift_calls import ALTER
 from millrace.chaos.triggers import until
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from millrace.chaos.world import World
 
 DRIVER_KILLED: tuple[Need, ...] = (("ended", "process:driver"), ("replaced", "process:driver"))
-#: A second application starts, waits for the lock of the first one, and lands.
-SECOND_S = 300.0
 
 
 class _DriverKilled(Fault):
@@ -143,6 +141,7 @@ class ReplyLost(Fault):
 
     def __init__(self) -> None:
         self._driver: Container | None = None
+        self._lines = 0
 
     def strike(self, world: World, witness: Witness) -> None:
         """Hold the answer, see that the pointer has moved, cut."""
@@ -154,6 +153,7 @@ class ReplyLost(Fault):
             after = str(planned.snapshot_id) if there else None
             witness.see("present", f"commit:{world.table}", None, after)
             self._driver = world.landing.driver(planned.writer)
+            self._lines = len(world.landing.lines(self._driver))
             witness.strike()
             snare.cut()
 
@@ -161,80 +161,9 @@ class ReplyLost(Fault):
         """The same driver has found out by itself."""
         assert self._driver
         driver, said = self._driver, f"commit to {world.table}: unknown result"
-        line = world.landing.said(driver, said)
+        line = world.landing.said(driver, said, after=self._lines)
         witness.see("present", "log:driver", None, line)
         witness.see("unmoved", "process:driver", driver.id, world.landing.driver().id)
-
-
-class TwoDrivers(Fault):
-    """The first driver freezes inside its commit; a second one lands; the first is thawed.
-
-    Frozen is the Python process, which plans and commits: of the whole container YARN would hear
-    nothing and end it after two minutes, before it could be thawed.
-    """
-
-    name = "two-drivers"
-    title = "driver frozen inside its commit, a second one lands, the first is thawed"
-    needs = (
-        ("present", "frozen:driver"),
-        ("moved", "pointer:"),
-        ("refused", "commit:"),
-        ("present", "log:driver"),
-        ("replaced", "writer:"),
-    )
-
-    def __init__(self) -> None:
-        self._first: Container | None = None
-        self._planned: Planned | None = None
-
-    def strike(self, world: World, witness: Witness) -> None:
-        """Freeze, start another, wait until it has landed, thaw."""
-        with world.proxy.snare(ALTER, world.table, Moment.BEFORE) as snare:
-            self._planned = planned = world.lake.planned(snare.wait())
-            self._first = first = world.landing.driver(planned.writer).python
-            witness.strike()
-            first.freeze()
-            until("the frozen driver", lambda: first.is_frozen, 10.0)
-            witness.see("present", "frozen:driver", None, str(first))
-            world.say(f"{planned.writer} is frozen inside its commit; starting another")
-            second = world.landing.start()
-            until(
-                f"a commit of {second}",
-                lambda: second in world.lake.writers(world.table).values(),
-                SECOND_S,
-                poll_s=0.5,
-            )
-            pointer = world.lake.pointer(world.table)
-            witness.see("moved", f"pointer:{world.table}", planned.replaces, pointer)
-            witness.see("replaced", f"writer:{world.table}", planned.writer, second)
-            self._thaw(snare, first, witness, world)
-
-    def _thaw(self, snare: Snare, first: Container, witness: Witness, world: World) -> None:
-        """The held call reaches the metastore now, and the driver hears what it says."""
-        snare.release()
-        assert snare.call
-        call = snare.call
-        until("the metastore's answer to the thawed commit", snare.answered.is_set, 60.0)
-        witness.see("refused", f"commit:{world.table}", None, call.refusal)
-        first.thaw()
-
-    def afterwards(self, world: World, witness: Witness) -> None:
-        """The first driver has noticed; one of the two is enough."""
-        assert self._first
-        first = self._first
-        line = until(
-            "the first driver's word on its refusal",
-            lambda: world.landing.said(first, "another writer has moved the offsets"),
-            60.0,
-        )
-        witness.see("present", "log:driver", None, line)
-        world.landing.hands.append(f"{first.application} killed: two drivers go on, one is enough")
-        world.landing.kill(first.application)
-
-    def clean(self, world: World) -> None:
-        """Nobody stays frozen."""
-        if self._first:
-            self._first.thaw()
 
 
 FAULTS = (
@@ -243,5 +172,4 @@ FAULTS = (
     FirstBatchKilledBeforeCommit,
     FirstBatchKilledAfterCommit,
     ReplyLost,
-    TwoDrivers,
 )

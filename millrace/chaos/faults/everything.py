@@ -38,8 +38,6 @@ class EverythingKilled(Fault):
         ("replaced", "process:metastore"),
         ("replaced", "process:resourcemanager"),
     )
-    # The services need a minute, YARN gives the stream another attempt after that.
-    recovers_within_s = 420.0
 
     def strike(self, world: World, witness: Witness) -> None:
         """Kill all of it, see that nothing is left, start it again."""

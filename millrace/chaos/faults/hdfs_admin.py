@@ -79,21 +79,6 @@ class HdfsAdmin:
         answer.raise_for_status()
         return open_for_write(answer.text)
 
-    def files(self, folder: str) -> dict[str, int]:
-        """Path to length of every file below a folder."""
-        found: dict[str, int] = {}
-        waiting = [folder]
-        while waiting:
-            here = waiting.pop()
-            listed = self._webhdfs("GET", here, op="LISTSTATUS").json()
-            for entry in listed["FileStatuses"]["FileStatus"]:
-                path = f"{here}/{entry['pathSuffix']}"
-                if entry["type"] == "DIRECTORY":
-                    waiting.append(path)
-                else:
-                    found[path] = entry["length"]
-        return found
-
     def _set_quota(self, folder: str, most_bytes: int) -> None:
         quota = {"namespacequota": str(UNCHANGED), "storagespacequota": str(most_bytes)}
         self._webhdfs("PUT", folder, op="SETQUOTA", **quota)

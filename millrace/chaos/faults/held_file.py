@@ -9,11 +9,10 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from millrace.chaos.gate import Gate, Hold
+from millrace.chaos.gate import Gate
 from millrace.chaos.triggers import MOMENT_S, NotSeenError
 from millrace.contracts import Contract
 
@@ -23,19 +22,6 @@ if TYPE_CHECKING:
 #: The head of such a request has 400 to 1,000 bytes, the smallest file of one row 5,000.
 HELD_AFTER_BYTES = 2_500
 HDFS_SCHEME = "hdfs://millrace"
-
-
-@dataclass(frozen=True)
-class HeldFile:
-    """One file that is being written.
-
-    Attributes:
-        path: within its store, as the request names it.
-        hold: lets it go on.
-    """
-
-    path: str
-    hold: Hold
 
 
 def of_tier(world: World, tier: str) -> Contract:
@@ -51,10 +37,11 @@ def folder_of(world: World, contract: Contract) -> str:
 
 
 @contextlib.contextmanager
-def held_data_file(
-    world: World, contract: Contract, within_s: float = MOMENT_S
-) -> Iterator[HeldFile]:
+def held_data_file(world: World, contract: Contract, within_s: float = MOMENT_S) -> Iterator[str]:
     """Hold the next data file of a raw table in the middle; on leaving it goes on.
+
+    Yields:
+        Its path within its store.
 
     Raises:
         NotSeenError: none was written in time.
@@ -66,7 +53,7 @@ def held_data_file(
         if not hold.held.wait(within_s):
             raise NotSeenError(f"a data file of {contract.raw_table} being written", within_s)
         target = hold.request.split(b" ")[1].decode().partition("?")[0]
-        yield HeldFile(unquote(target).removeprefix(prefix), hold)
+        yield unquote(target).removeprefix(prefix)
 
 
 def _door(world: World, contract: Contract) -> tuple[Gate, str]:

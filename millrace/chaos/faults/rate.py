@@ -26,8 +26,6 @@ class TwentyTimesTheRate(Fault):
     name = "twenty-times-the-rate"
     title = f"{FACTOR} times the rate for {SECONDS} s"
     needs = (("moved", "rate:"), ("moved", "offsets:"))
-    # What came in ten seconds is landed in a minute by a quiet machine of two cores.
-    recovers_within_s = 420.0
 
     def strike(self, world: World, witness: Witness) -> None:
         """Send faster until the log has grown by so much; the time to recover is that after it."""

@@ -98,8 +98,8 @@ class ExecutorsKilledWhileWriting(Fault):
         table = contract.raw_table
         self._driver = world.landing.driver()
         before = world.lake.pointer(table)
-        with held_data_file(world, contract) as file:
-            witness.see("present", f"request:{table}", "a data file, a part of it", file.path)
+        with held_data_file(world, contract) as path:
+            witness.see("present", f"request:{table}", "a data file, a part of it", path)
             witness.see("unmoved", f"pointer:{table}", before, world.lake.pointer(table))
             executors = until("the executors", world.landing.executors)
             self._executor = executors[0]

@@ -25,9 +25,9 @@ class DataNodeKilled(Fault):
         """Hold a data file, see it open on HDFS, kill the DataNode."""
         contract = of_tier(world, "hdfs")
         before = world.lake.pointer(contract.raw_table)
-        with held_data_file(world, contract) as file:
+        with held_data_file(world, contract) as path:
             open_files = HdfsAdmin(world.settings).open_files(folder_of(world, contract))
-            seen = next((path for path in open_files if path == file.path), None)
+            seen = next((each for each in open_files if each == path), None)
             witness.see("present", f"files:{contract.raw_table}", "open for writing", seen)
             after = world.lake.pointer(contract.raw_table)
             killed = world.services.kill("datanode")
@@ -54,10 +54,10 @@ class ObjectStoreKilled(Fault):
         """Hold a data file on its way, kill the store, see that the store does not have it."""
         contract = of_tier(world, "s3")
         before = world.lake.pointer(contract.raw_table)
-        with held_data_file(world, contract) as file:
-            sent = f"{file.path}, a part of it"
+        with held_data_file(world, contract) as path:
+            sent = f"{path}, a part of it"
             witness.see("present", f"request:{contract.raw_table}", "a data file on its way", sent)
-            uri = f"s3:/{file.path}"
+            uri = f"s3:/{path}"
             stored = uri if world.lake.exists(uri) else None
             witness.see("absent", f"files:{contract.raw_table}", uri, stored)
             after = world.lake.pointer(contract.raw_table)

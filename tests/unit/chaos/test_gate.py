@@ -63,7 +63,6 @@ def test_what_no_hold_names_goes_through_both_ways(service: Recorder) -> None:
     with Gate("127.0.0.1", service.port) as gate, client_of(gate) as client:
         client.sendall(b"GET a.")
         assert client.recv(10) == b"done"
-        assert gate.sent_bytes == 6
 
 
 def test_a_held_request_stands_still_after_its_first_bytes_and_goes_on_when_released(

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-from millrace.chaos.faults.storm import MOMENTS, OTHERS, OWN_MOMENTS, SERVICES, Blow, draw
+import pytest
+
+from millrace.chaos.evidence import Witness
+from millrace.chaos.faults import storm
+from millrace.chaos.faults.storm import MOMENTS, OTHERS, OWN_MOMENTS, SERVICES, Blow, Storm, draw
 from millrace.cluster.compose import active_services, read_compose
 from millrace.environment import cluster_environment
 from millrace.settings import Settings
@@ -38,3 +45,21 @@ def test_a_storm_hits_services_that_are_there() -> None:
     variables = cluster_environment(Settings())
     compose = read_compose(ROOT / "docker-compose.yml", variables)
     assert set(SERVICES) <= set(active_services(compose, ()))
+
+
+def test_seeds_that_failed_once_blow_before_the_one_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blown: list[int] = []
+
+    def blow(self: Storm, world: Any, witness: Witness, seed: int) -> Counter[str]:
+        blown.append(seed)
+        return Counter({"kafka": 2})
+
+    monkeypatch.setattr(storm, "KEPT_SEEDS", (17, 4))
+    monkeypatch.setattr(Storm, "_blow", blow)
+    world: Any = SimpleNamespace(seed=9, storm_minutes=1.0, say=lambda text: None)
+    witness = Witness(lambda: None)  # type: ignore[arg-type, return-value]
+    Storm().strike(world, witness)
+    assert blown == [17, 4, 9]
+    assert witness.observations[-1].after == "kafka 6"
