@@ -20,6 +20,9 @@ from millrace.settings import load
 #: One flows to HDFS and one to the object store.
 DATASETS = ("chaos_events", "chaos_parcels")
 
+#: State folders of clusters that may be damaged.
+OWN = ("-chaos", "-test")
+
 
 def main() -> None:
     """Make the faults that are named, and exit with 0 where every one is clean."""
@@ -30,6 +33,10 @@ def main() -> None:
     parser.add_argument("--storm", type=float, default=None, help="minutes of the storm")
     options = parser.parse_args()
     settings, began = load(), time.monotonic()
+    if not settings.home.name.endswith(OWN):
+        remedy = "make chaos  # which has a cluster of its own"
+        refused = MillraceError(str(settings.home), "is not there to be damaged", remedy)
+        sys.exit(f"error: {refused}")
 
     def say(text: str) -> None:
         print(f"{time.monotonic() - began:7.1f}  {text}", flush=True)

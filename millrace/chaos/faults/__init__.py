@@ -20,6 +20,7 @@ from millrace.chaos.faults import (
 
 MODULES = (
     driver,
+    two_drivers,
     kafka,
     yarn,
     services,
