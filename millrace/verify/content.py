@@ -8,13 +8,14 @@ value: then its columns are held to that value, and quarantine has to hold the o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from millrace.verify.decode import Decoder, SchemaText, UndecodableError, framed_id
+from millrace.verify.equality import differ, unequal
 from millrace.verify.facts import Facts
 from millrace.verify.findings import OPEN, finding
 from millrace.verify.keys import EMPTY, Keys, is_in, keys_of, within
@@ -22,6 +23,7 @@ from millrace.verify.replays import other_than_replayed, replays
 from millrace.verify.report import Finding
 from millrace.verify.spool import Spool
 from millrace.verify.tables import Held
+from millrace.verify.verdict import Required
 
 #: Python keeps some kilobytes of a decoded record: so many are decoded at once.
 SLICE_ROWS = 8192
@@ -49,12 +51,14 @@ class Content:
         self._replays: list[tuple[int, str]] = []
         self._wrong: dict[str, list[Keys]] = {}
         self._why: dict[str, str] = {}
+        self._required = Required(facts.contract)
         self.compared = self.corrected = self.without_topic = 0
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Compare rows of the raw table."""
         for part in _judged(rows, self.facts):
             self._compare(part, is_raw=True)
+            self._required.add(part)
 
     def add_quarantined(self, rows: pa.RecordBatch) -> None:
         """Compare rows of the quarantine: their bytes, not what they might mean."""
@@ -80,12 +84,15 @@ class Content:
 
     def notes(self) -> list[str]:
         """What could be compared less than the rest."""
-        name, gone = self.facts.subject.dataset, self.without_topic
-        if not gone:
-            return []
-        bytes_ = "its own bytes and the ledger's digest" if self.facts.contract.keep_value else ""
-        held = bytes_ or "the ledger's digest alone: the table keeps no bytes"
-        return [f"{name}: {gone:,} rows are no longer in the topic; they are held to {held}"]
+        notes, name = self._required.notes(), self.facts.subject.dataset
+        if gone := self.without_topic:
+            held = "the ledger's digest alone: the table keeps no bytes"
+            if self.facts.contract.keep_value:
+                held = "its own bytes and the ledger's digest"
+            notes.append(
+                f"{name}: {gone:,} rows are no longer in the topic; they are held to {held}"
+            )
+        return notes
 
     def _compare(self, rows: pa.RecordBatch, is_raw: bool) -> None:
         keys = keys_of(rows["kafka_partition"], rows["kafka_offset"])
@@ -106,7 +113,7 @@ class Content:
             sent = records["value"].to_pylist()
             free = np.zeros(len(keys), np.bool_)
             if is_raw and values is not None:
-                free = is_in(keys, self._replayed) & _differ(values, sent)
+                free = is_in(keys, self._replayed) & differ(values, sent)
                 self.corrected += int(free.sum())
             for name in CARRIED:
                 if name in columns:
@@ -124,9 +131,9 @@ class Content:
     @staticmethod
     def _unlike(name: str, actual: pa.Array, sent: pa.ChunkedArray) -> Any:
         """Which differ from what was sent; a record without headers may have none or a null."""
-        wrong = _unequal(actual, sent)
+        wrong = unequal(actual, sent)
         if name == "kafka_headers" and wrong.any():
-            return _differ(
+            return differ(
                 [each or [] for each in actual.to_pylist()],
                 [each or [] for each in sent.to_pylist()],
             )
@@ -169,9 +176,9 @@ class Content:
         try:
             wanted = pa.array(expected, actual.type)
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
-            wrong = _differ(actual.to_pylist(), list(expected))
+            wrong = differ(actual.to_pylist(), list(expected))
         else:
-            wrong = _unequal(actual, wanted)
+            wrong = unequal(actual, wanted)
         self._note(name, keys[wrong], source)
 
     def _note(self, column: str, keys: Keys, why: str) -> None:
@@ -201,7 +208,7 @@ class Content:
 def _other_digests(held: Held, told: Keys, order: Keys, facts: Facts) -> Keys:
     rows = order[np.searchsorted(told, held.keys)]
     expected = facts.ledger.digests.take(pa.array(rows))
-    wrong = _unequal(held.digests.fill_null(""), expected)
+    wrong = unequal(held.digests.fill_null(""), expected)
     keys: Keys = held.keys[wrong & within(held.keys, facts.ranges)]
     return keys
 
@@ -212,36 +219,3 @@ def _judged(rows: pa.RecordBatch, facts: Facts) -> Iterator[pa.RecordBatch]:
     mine = rows.filter(pa.array(within(keys, facts.ranges)))
     for start in range(0, mine.num_rows, SLICE_ROWS):
         yield mine.slice(start, SLICE_ROWS)
-
-
-def _unequal(actual: pa.Array | pa.ChunkedArray, expected: pa.Array | pa.ChunkedArray) -> Any:
-    """Which values differ; the types may differ in their width."""
-    left, right = _flat(actual), _flat(expected)
-    if left.type != right.type:
-        right = right.cast(left.type)
-    if left.equals(right):
-        return np.zeros(len(left), np.bool_)
-    return _differ(left.to_pylist(), right.to_pylist())
-
-
-def _flat(array: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-
-
-def _differ(left: Iterable[Any], right: Iterable[Any]) -> Any:
-    return np.array([not _same(*pair) for pair in zip(left, right, strict=True)], np.bool_)
-
-
-def _same(left: Any, right: Any) -> bool:
-    """Equal, where NaN equals itself."""
-    if left is None or right is None:
-        return left is right
-    if left == right:
-        return True
-    if isinstance(left, float) and isinstance(right, float):
-        return left != left and right != right  # noqa: PLR0124 - that is what NaN is
-    if isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
-        return all(map(_same, left, right))
-    if isinstance(left, dict) and isinstance(right, dict) and left.keys() == right.keys():
-        return all(_same(left[name], right[name]) for name in left)
-    return False

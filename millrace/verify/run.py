@@ -20,6 +20,7 @@ from millrace.verify.report import Report
 from millrace.verify.stores import open_catalog
 from millrace.verify.subject import Subject
 from millrace.verify.topic import KafkaLog
+from millrace.verify.verdict import strays
 
 __all__ = ["ENGINES", "Sources", "sources_of", "verify"]
 
@@ -63,6 +64,8 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="millrace-verify-") as work:
         state = Judging(sources, wait_s, Path(work), say)
         state.judge([(subject, find(subject.dataset, contracts)) for subject in subjects])
+        quarantines = sorted({subject.quarantine_table for subject in subjects})
+        state.notes += strays(sources.catalog, quarantines, contracts)
         chosen = {name: ask(settings) for name, ask in ASKED.items() if name in engines}
         state.compare(chosen)
     state.seconds["all"] = round(time.monotonic() - started, 3)
