@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from millrace.errors import MillraceError
@@ -71,7 +72,18 @@ class Maintenance(BaseModel):
     @model_validator(mode="after")
     def _orphans_outlive_jobs(self) -> Maintenance:
         if self.orphan_hours < self.longest_job_hours:
-            raise ValueError("orphan_hours is below longest_job_hours: files in use would go")
+            hours, orphan = f"{self.longest_job_hours:g}", "MILLRACE_MAINTENANCE__ORPHAN_HOURS"
+            raise PydanticCustomError(
+                "orphan_hours",
+                "it is {own}, below MILLRACE_MAINTENANCE__LONGEST_JOB_HOURS, which is {longest}:"
+                " files in use would go",
+                {
+                    "own": f"{self.orphan_hours:g}",
+                    "longest": hours,
+                    "variable": orphan,
+                    "remedy": f"export {orphan}={hours}",
+                },
+            )
         return self
 
 
@@ -188,7 +200,10 @@ def load() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        # Only moving the ports looks at more than one setting.
+        if "remedy" in (context := first.get("ctx", {})):
+            cause = first["msg"]
+            raise MillraceError(context["variable"], cause, context["remedy"]) from None
+        # Only moving the ports looks at more than one component.
         path = "__".join(str(part) for part in first["loc"]) or "port_offset"
         variable = f"MILLRACE_{path}".upper()
         cause = first["msg"].removeprefix("Value error, ")

@@ -38,6 +38,7 @@ def refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> MillraceE
     [
         ("MILLRACE_TIER", "large", "settings_tier"),
         ("MILLRACE_PORT_OFFSET", "70000", "settings_port_offset"),
+        ("MILLRACE_MAINTENANCE__LONGEST_JOB_HOURS", "100", "settings_orphan_hours"),
     ],
 )
 def test_a_setting_that_can_not_be_is_refused_in_these_words(
