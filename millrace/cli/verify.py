@@ -34,6 +34,15 @@ class Engines(click.ParamType[tuple[str, ...]]):
         return names
 
 
+def _below_a_folder(
+    context: click.Context, param: click.Parameter, value: Path | None
+) -> Path | None:
+    """Refuse a place below a file before minutes are spent on a proof that goes nowhere."""
+    if value is not None and (file := next((up for up in value.parents if up.is_file()), None)):
+        raise click.BadParameter(f"{file} is a file, not a folder", context, param)
+    return value
+
+
 @click.command()
 @click.option("--dataset", "datasets", multiple=True, help="Only this one; may be repeated.")
 @click.option(
@@ -54,7 +63,12 @@ class Engines(click.ParamType[tuple[str, ...]]):
     show_default=True,
     help="Seconds that landing may take for what the topics hold now; 0 judges at once.",
 )
-@click.option("--receipt", type=click.Path(path_type=Path), help="Where the JSON receipt goes.")
+@click.option(
+    "--receipt",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    callback=_below_a_folder,
+    help="Where the JSON receipt goes.",
+)
 def verify(
     datasets: tuple[str, ...],
     since: datetime | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,3 +53,9 @@ def test_the_command_knows_what_verification_knows() -> None:
 )
 def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(verify, arguments).exit_code == 2
+
+
+def test_a_receipt_that_can_not_be_written_is_wrong_usage(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path, tmp_path / "file" / "below" / "it.json"):
+        assert CliRunner().invoke(verify, ["--receipt", str(place)]).exit_code == 2
