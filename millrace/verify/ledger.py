@@ -108,7 +108,8 @@ def read(folder: Path, since: datetime | None = None) -> LedgerView:
     """All runs, without those that ended before `since`.
 
     Raises:
-        VerifyError: a line that is not the last one can not be read.
+        VerifyError: a file was damaged: a line that is not the last one can not be read, or is no
+            answer to one before it.
     """
     gathering: dict[str, _Gathering] = {}
     began: dict[str, datetime | None] = {}
@@ -116,7 +117,15 @@ def read(folder: Path, since: datetime | None = None) -> LedgerView:
         if since is not None and file.stat().st_mtime < since.timestamp():
             continue
         began[file.stem] = _began(file.stem)
-        _read_run(file, gathering)
+        try:
+            _read_run(file, gathering)
+        except (KeyError, TypeError, OverflowError) as error:
+            raise VerifyError(
+                f"{file}",
+                "an outcome is there twice, or without its record, or a line lacks a value"
+                f" ({error}), so what was acknowledged can not be told",
+                f"ls -l {file}  # edited or damaged: restore the file",
+            ) from error
     return LedgerView({topic: each.done() for topic, each in gathering.items()}, began)
 
 
@@ -146,7 +155,7 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
                 return
             try:
                 line = json.loads(raw)
-                known = "i" in line or "o" in line
+                known = isinstance(line, dict) and ("i" in line or "o" in line)
             except (ValueError, TypeError):
                 known = False
             if not known:

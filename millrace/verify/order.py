@@ -60,9 +60,13 @@ class Order:
                 f"{facts.subject.dataset}: no snapshot of {facts.subject.raw_table} says how far it"
                 " has landed; the greatest offset counts"
             )
-        if facts.raw.strangers:
-            text = f"{facts.raw.strangers:,} rows are of another topic than {facts.subject.topic}"
-            yield finding(facts, "L4", text, STATUS)
+        for name, strangers in (
+            (facts.subject.raw_table, facts.raw.strangers),
+            (facts.subject.quarantine_table, facts.quarantine.strangers),
+        ):
+            if strangers:
+                text = f"rows of {name} ({strangers:,}) are of another topic than"
+                yield finding(facts, "L4", f"{text} {facts.subject.topic}", STATUS)
 
     def _repeated(self) -> Iterator[Finding]:
         facts = self.facts

@@ -97,7 +97,12 @@ def test_a_gap_that_the_topic_can_not_explain_any_more_is_found(world: Any) -> N
 def test_rows_of_another_topic_are_found(world: Any) -> None:
     row = {**world.raw_row(world.log.rows[0]), "kafka_topic": "others"}
     world.change(RAW, lambda rows: [*rows, row])
-    assert "of another topic" in gaps(world)[0]
+    assert "rows of raw.visits (1) are of another topic" in gaps(world)[0]
+
+
+def test_quarantined_rows_of_another_topic_are_found(world: Any) -> None:
+    world.change(QUARANTINE, lambda rows: [*rows, {**rows[0], "kafka_topic": "others"}])
+    assert gaps(world) == ["rows of raw.quarantine (1) are of another topic than visits"]
 
 
 def test_without_a_recorded_end_the_greatest_offset_counts(world: Any) -> None:
