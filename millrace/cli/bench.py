@@ -18,6 +18,13 @@ NAMES = ("millrace", "spark", "connect", "pyiceberg")
 UP_S = 600
 
 
+def _checked(_: click.Context, __: click.Parameter, rates: str) -> str:
+    """Rates are found to be numbers before a cluster is started for them."""
+    if not all(each.isdecimal() and int(each) for each in rates.split(",") if rates):
+        raise click.BadParameter("write whole numbers with commas between them: 5000,30000")
+    return rates
+
+
 @click.group()
 def bench() -> None:
     """Measure on a cluster of its own, which is removed afterwards."""
@@ -26,8 +33,20 @@ def bench() -> None:
 @bench.command()
 @click.option("--rows", type=click.IntRange(1), default=ROWS, show_default=True)
 @click.option("--only", help=f"only these contestants: {','.join(NAMES)}")
-@click.option("--rates", default=RATES, show_default=True, help="of freshness, rows/s; '' for none")
-@click.option("--seconds", default=60.0, show_default=True, help="a rate of freshness is held")
+@click.option(
+    "--rates",
+    default=RATES,
+    show_default=True,
+    callback=_checked,
+    help="of freshness, rows/s; '' for none",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="a rate of freshness is held",
+)
 @click.option("--keep", is_flag=True, help="Use the cluster that is there, and leave it running.")
 def ingest(rows: int, only: str | None, rates: str, seconds: float, keep: bool) -> None:
     """Drain one topic by four contestants; then see how soon a query finds new records.

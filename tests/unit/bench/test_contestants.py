@@ -38,6 +38,15 @@ def test_a_contestant_that_is_not_there_is_refused_before_a_cluster_starts() -> 
     assert done.exception.thing == "contestant flink"
 
 
+@pytest.mark.parametrize(
+    "words", [["--rates", "fast"], ["--rates", "5000,0"], ["--rates", "1,,2"], ["--seconds", "0"]]
+)
+def test_what_can_not_be_measured_is_refused_before_a_cluster_starts(words: list[str]) -> None:
+    done = CliRunner().invoke(bench, ["ingest", *words])
+    assert done.exit_code == 2
+    assert words[0] in done.output
+
+
 def test_the_bed_is_its_own() -> None:
     others = (NATIVE, CHAOS, DOCKER)
     assert BENCH.folder not in {bed.folder for bed in others}
