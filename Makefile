@@ -20,7 +20,7 @@ help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} \
 	  /^## / {printf "\n%s\n", substr($$0, 4)} \
 	  /^[a-z][a-z-]*:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@printf '\nKnobs: SERVICE= PROFILE= OVERLAY= ARGS= DATASET= FROM= RUNTIME= MILLRACE_TIER= MILLRACE_PORT_OFFSET= MILLRACE_HOME=\n'
+	@printf '\nKnobs: SERVICE= PROFILE= OVERLAY= ARGS= DATASET= FROM= SEED= FAULTS= ROWS= RUNTIME= MILLRACE_TIER= MILLRACE_PORT_OFFSET= MILLRACE_HOME=\n'
 
 ## Start here
 .PHONY: demo test test-docker install
@@ -96,6 +96,15 @@ chaos: export RUNTIME := native
 chaos: install ## Make faults on a cluster of their own: SEED=7 FAULTS=two-drivers,broker-killed
 	@$(MILLRACE) chaos $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) $(ARGS)
 
+## Figures
+.PHONY: bench-ingest install-connect
+install-connect:
+	@$(PYTHON) -m millrace.dist connect
+
+bench-ingest: export RUNTIME := native
+bench-ingest: install install-connect ## Drain a topic beside three other ways: ROWS=1000000
+	@$(MILLRACE) bench ingest $(if $(ROWS),--rows $(ROWS)) $(ARGS)
+
 ## Pipelines
 .PHONY: run dbt quarantine maintain sql shell
 run: ## Run the Airflow pipeline once and follow it
@@ -121,14 +130,6 @@ shell: ## Open a Python shell with the lake's libraries and settings
 airflow-init airflow-start: up
 airflow-init: ## Prepare Airflow's database, user and pools (same as `make up`)
 airflow-start: ## Start Airflow and what it needs (same as `make up`)
-
-.PHONY: bench-ingest install-connect
-install-connect:
-	@$(PYTHON) -m millrace.dist connect
-
-bench-ingest: export RUNTIME := native
-bench-ingest: install install-connect ## Drain a topic beside three other ways: ROWS=1000000
-	@$(MILLRACE) bench ingest $(if $(ROWS),--rows $(ROWS)) $(ARGS)
 
 ## Developing Millrace
 .PHONY: lint format test-unit test-fire clean

@@ -100,7 +100,8 @@ def run_tests(part: str, remove_images: bool, pytest_arguments: tuple[str, ...])
     lint          style, types, SQL, shell, and the rules of CONTRIBUTING.md
     unit          no cluster needed (DAGs included)
     integration   each service through the client its users use
-    e2e           the demo, twice; growth of a contract; services killed
+    e2e           the demo, twice; contracts that grow and change; landing, quarantine, maintenance;
+                  services killed, six faults; the verifier and what checks it
     fire          Airflow's parts die, freeze and thaw; ten minutes, not part of all
     cluster       integration and e2e on one cluster
     docker        integration, e2e and what only Docker has, on containers of our images
