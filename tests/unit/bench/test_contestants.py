@@ -13,8 +13,9 @@ from click.testing import CliRunner
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 
 from millrace.bench.connect import KafkaConnect, command, sink_settings, worker_settings
-from millrace.bench.contestant import SCHEMA, Program, Terms, roots
+from millrace.bench.contestant import SCHEMA, STOP_S, Program, Terms, roots
 from millrace.bench.contestants import contestants
+from millrace.chaos.triggers import until
 from millrace.cli.bench import NAMES, bench
 from millrace.cli.testing import BENCH, CHAOS, DOCKER, NATIVE
 from millrace.errors import MillraceError
@@ -108,7 +109,14 @@ def test_a_program_is_ended_with_its_children(terms: Terms) -> None:
     children = process.children()
     program.stop()
     assert not program.processes()
-    assert not [each for each in children if each.is_running() and each.status() != "zombie"]
+    until("the end of its children", lambda: not any(_lives(each) for each in children), STOP_S)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _until_ended(program: Program) -> None:
