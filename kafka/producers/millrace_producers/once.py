@@ -33,6 +33,13 @@ OPEN_MS = 120_000
 COMMIT_SECONDS = 60
 #: The transactions of an earlier try may have to be ended first.
 BEGIN_SECONDS = 30
+RETRY_SECONDS = 0.2
+#: A broker that has just started is still taking up what its groups had committed.
+SETTLING = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
 #: Another try holds the name.
 FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)
 
@@ -112,14 +119,18 @@ class Transaction:
         return True
 
     def _is_marked(self) -> bool:
+        deadline = time.monotonic() + BEGIN_SECONDS
         group = self._group()
         try:
-            (found,) = group.committed([self._mark], timeout=BEGIN_SECONDS)
+            while True:
+                try:
+                    return _committed(group, self._mark)
+                except KafkaException as error:
+                    if error.args[0].code() not in SETTLING or time.monotonic() > deadline:
+                        raise
+                time.sleep(RETRY_SECONDS)
         finally:
             group.close()
-        if found.error is not None:
-            raise KafkaException(found.error)
-        return bool(found.offset >= 0)
 
     def _group(self) -> Consumer:
         return Consumer(
@@ -140,6 +151,13 @@ class Transaction:
             f"the broker did not take the transaction ({cause.str()})",
             "make status  # then run the same command again",
         )
+
+
+def _committed(group: Consumer, mark: TopicPartition) -> bool:
+    (found,) = group.committed([mark], timeout=BEGIN_SECONDS)
+    if found.error is not None:
+        raise KafkaException(found.error)
+    return bool(found.offset >= 0)
 
 
 class OncePublisher(Publisher):
