@@ -22,11 +22,11 @@ from millrace.contracts import Contract
 from millrace.errors import MillraceError
 from millrace.settings import Settings
 from millrace_producers import client
-from millrace_producers.encoding import Encoder, Record
+from millrace_producers.encoding import Encoder, Record, make_encoder
 from millrace_producers.ledger import Ledger
 from millrace_producers.publisher import Outgoing, Publisher
 from millrace_producers.sample.bad import plant
-from millrace_producers.sample.publish import connect, make_outgoing
+from millrace_producers.sample.publish import make_outgoing
 
 #: What two busy cores land beside a driver that is being started again.
 RATE = 200.0
@@ -76,13 +76,18 @@ class Load:
         self.troubles: list[str] = []
 
     def __enter__(self) -> Load:
-        self._encoders = connect(self._settings, self._contracts)
+        self._registry = client.make_registry(self._settings)
+        for contract in self._contracts:
+            schema_id = client.require_schema(self._registry, self._settings, contract)
+            self._encoders[contract.dataset] = make_encoder(contract, self._registry, schema_id)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(timeout=60)
+        # Its connection would be found open by whoever collects the garbage.
+        self._registry.close()
 
     @property
     def ledger(self) -> Path:
