@@ -14,9 +14,9 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from millrace.chaos.listener import Listener, end
+
 CHUNK_BYTES = 65_536
-#: A service that is down refuses at once; one that is frozen is not waited for here.
-CONNECT_S = 5.0
 
 
 @dataclass
@@ -41,34 +41,12 @@ class Hold:
         self.opened.set()
 
 
-class Gate:
-    """Listens on a port of its own and forwards to one address.
-
-    A context manager; leaving it opens every door and ends every connection.
-    """
+class Gate(Listener):
+    """A listener with one door; leaving it opens the door."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        super().__init__(host, port)
         self._hold: Hold | None = None
-        self._lock = threading.Lock()
-        self._closed = False
-        self._sockets: set[socket.socket] = set()
-        self.port: int = self._listener.getsockname()[1]
-
-    def __enter__(self) -> Gate:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._closed = True
-        if self._hold:
-            self._hold.release()
-        # Closing alone does not wake a thread that waits in `accept`.
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self.cut()
 
     @contextlib.contextmanager
     def holding(self, pattern: bytes, after_bytes: int) -> Iterator[Hold]:
@@ -88,30 +66,11 @@ class Gate:
                 self._hold = None
             hold.release()
 
-    def cut(self) -> None:
-        """End every connection, as a service that dies does."""
-        with self._lock:
-            sockets, self._sockets = self._sockets, set()
-        for each in sockets:
-            _end(each)
+    def _let_go(self) -> None:
+        if self._hold:
+            self._hold.release()
 
-    def _accept(self) -> None:
-        while not self._closed:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        try:
-            service = socket.create_connection(self._target, CONNECT_S)
-        except OSError:
-            _end(client)  # what the client sees is a refused connection
-            return
-        service.settimeout(None)
-        with self._lock:
-            self._sockets |= {client, service}
+    def _relay(self, client: socket.socket, service: socket.socket) -> None:
         answers = threading.Thread(target=self._answer, args=(service, client), daemon=True)
         answers.start()
         try:
@@ -120,10 +79,6 @@ class Gate:
             with contextlib.suppress(OSError):
                 service.shutdown(socket.SHUT_WR)
             answers.join()
-            for each in (client, service):
-                _end(each)
-            with self._lock:
-                self._sockets -= {client, service}
 
     def _forward(self, client: socket.socket, service: socket.socket) -> None:
         hold: Hold | None = None
@@ -156,25 +111,19 @@ class Gate:
         while data := _receive(service):
             if not _send(client, data):
                 return
-        _end(client)
+        end(client)
 
 
-def _receive(end: socket.socket) -> bytes:
+def _receive(source: socket.socket) -> bytes:
     try:
-        return end.recv(CHUNK_BYTES)
+        return source.recv(CHUNK_BYTES)
     except OSError:
         return b""
 
 
-def _send(end: socket.socket, data: bytes) -> bool:
+def _send(target: socket.socket, data: bytes) -> bool:
     try:
-        end.sendall(data)
+        target.sendall(data)
     except OSError:
         return False
     return True
-
-
-def _end(end: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        end.shutdown(socket.SHUT_RDWR)
-    end.close()

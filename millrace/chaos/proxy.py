@@ -15,10 +15,10 @@ import threading
 from collections.abc import Iterator
 from enum import Enum
 
+from millrace.chaos.listener import Listener
 from millrace.chaos.thrift_calls import Call, Recorder, read_message
 from millrace.chaos.triggers import MOMENT_S, NotSeenError
 
-CONNECT_S = 5.0
 GONE_POLL_S = 0.05
 
 
@@ -73,34 +73,12 @@ class Snare:
         self.settled.set()
 
 
-class MetastoreProxy:
-    """Listens on a port of its own. A context manager; leaving it ends every connection."""
+class MetastoreProxy(Listener):
+    """A listener that reads calls; leaving it cuts what is held."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._lock = threading.Lock()
+        super().__init__(host, port)
         self._snares: list[Snare] = []
-        self._sockets: set[socket.socket] = set()
-        self._closed = False
-
-    def __enter__(self) -> MetastoreProxy:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._closed = True
-        # Closing alone does not wake a thread that waits in `accept`.
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        with self._lock:
-            snares, sockets = list(self._snares), list(self._sockets)
-        for snare in snares:
-            snare.cut()
-        for each in sockets:
-            _end(each)
 
     @contextlib.contextmanager
     def snare(self, method: str, table: str | None, moment: Moment) -> Iterator[Snare]:
@@ -115,34 +93,18 @@ class MetastoreProxy:
                 self._snares.remove(snare)
             snare.release()
 
-    def _accept(self) -> None:
-        while not self._closed:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        try:
-            service = socket.create_connection(self._target, CONNECT_S)
-        except OSError:
-            _end(client)  # as near as a proxy comes to a refused connection
-            return
-        service.settimeout(None)
+    def _let_go(self) -> None:
         with self._lock:
-            self._sockets |= {client, service}
-        try:
-            asked, answered = Recorder(client), Recorder(service)
+            snares = list(self._snares)
+        for snare in snares:
+            snare.cut()
+
+    def _relay(self, client: socket.socket, service: socket.socket) -> None:
+        asked, answered = Recorder(client), Recorder(service)
+        # Either end is gone: so is the connection.
+        with contextlib.suppress(OSError, EOFError):
             while self._pass_one(client, service, asked, answered):
                 pass
-        except (OSError, EOFError):
-            pass  # either end is gone: so is the connection
-        finally:
-            with self._lock:
-                self._sockets -= {client, service}
-            _end(client)
-            _end(service)
 
     def _pass_one(
         self, client: socket.socket, service: socket.socket, asked: Recorder, answered: Recorder
@@ -187,9 +149,3 @@ def _is_gone(end: socket.socket) -> bool:
         return bool(readable) and not end.recv(1, socket.MSG_PEEK)
     except (OSError, ValueError):  # closed here already: a closed socket has no descriptor
         return True
-
-
-def _end(end: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        end.shutdown(socket.SHUT_RDWR)
-    end.close()
