@@ -92,10 +92,15 @@ def test_a_killed_daemon_is_followed_by_another_while_its_containers_live(
         os.kill(child, signal.SIGKILL)
 
 
-def test_beside_another_engine_of_this_network_it_refuses(script: Script, tmp_path: Path) -> None:
+def test_beside_another_engine_of_this_network_it_refuses(
+    script: Script, tmp_path: Path, eventually: Eventually
+) -> None:
     script("dockerd", "while :; do sleep 0.05; done")
     with subprocess.Popen([str(tmp_path / "tools" / "dockerd")]) as other:
         try:
+            # `Popen` returns a moment before the kernel gives the process its new name.
+            name = Path(f"/proc/{other.pid}/comm")
+            eventually(lambda: name.read_text() == "dockerd\n", 10, "the other engine's name")
             with pytest.raises(MillraceError, match="is another engine") as refused:
                 daemon.refuse_beside_another()
         finally:
