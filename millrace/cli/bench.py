@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from datetime import UTC, datetime
 
 import click
 
-from millrace.cli.testing import BENCH, remove_test_cluster, run_millrace, test_environment
+from millrace.cli.beds import BENCH, run_on_own_cluster
 from millrace.errors import MillraceError
 from millrace.settings import load
 
 ROWS = 1_000_000
 RATES = "5000,30000"
 NAMES = ("millrace", "spark", "connect", "pyiceberg")
-UP_S = 600
 
 
 def _checked(_: click.Context, __: click.Parameter, rates: str) -> str:
@@ -59,23 +57,7 @@ def ingest(rows: int, only: str | None, rates: str, seconds: float, keep: bool) 
             cause = f"there is no such contestant; there are {', '.join(NAMES)}"
             raise MillraceError(f"contestant {name}", cause, "bin/millrace bench ingest --help")
     settings = load()
-    if not keep:
-        remove_test_cluster(settings, BENCH)
-    environment = test_environment(settings, BENCH)
-    try:
-        run_millrace(settings, BENCH, "up", "--wait", str(UP_S))
-    except subprocess.CalledProcessError as error:
-        sys.exit(error.returncode)  # it has said why
     out = settings.home / "bench" / f"ingest-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
-    python = settings.dist / "lake" / "bin" / "python"
-    command = [str(python), "-m", "millrace.bench", f"--rows={rows}", f"--only={only or ''}"]
+    command = ["-m", "millrace.bench", f"--rows={rows}", f"--only={only or ''}"]
     command += [f"--rates={rates}", f"--seconds={seconds}", f"--out={out}"]
-    code = subprocess.run(command, cwd=settings.root, env=environment, check=False).returncode
-    if keep:
-        sys.exit(code)
-    if code == 0:
-        remove_test_cluster(settings, BENCH)
-    else:
-        run_millrace(settings, BENCH, "down")
-        click.echo(f"logs stay in {BENCH.home(settings)}/logs")
-    sys.exit(code)
+    sys.exit(run_on_own_cluster(settings, BENCH, command, keep=keep))

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from datetime import UTC, datetime
 
 import click
 
-from millrace.cli.testing import CHAOS, remove_test_cluster, run_millrace, test_environment
+from millrace.cli.beds import CHAOS, run_on_own_cluster
 from millrace.errors import MillraceError
-from millrace.settings import Settings, load
-
-#: Not the user's cluster: it may start beside that one, on the same two cores.
-UP_S = 600
+from millrace.settings import load
 
 
 @click.command()
@@ -38,24 +34,11 @@ def chaos(seed: int, names: str | None, storm: float | None, is_list: bool, keep
         return
     chosen = _chosen(names, storm)
     settings = load()
-    if not keep:
-        remove_test_cluster(settings, CHAOS)
-    environment = test_environment(settings, CHAOS)
-    try:
-        run_millrace(settings, CHAOS, "up", "--wait", str(UP_S))
-    except subprocess.CalledProcessError as error:
-        sys.exit(error.returncode)  # it has said why
     # Of the user's cluster: the other one is removed.
     out = settings.home / "chaos" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{seed}"
-    python = settings.dist / "lake" / "bin" / "python"
-    command = [str(python), "-m", "millrace.chaos", f"--seed={seed}", f"--out={out}"]
+    command = ["-m", "millrace.chaos", f"--seed={seed}", f"--out={out}"]
     command += [f"--faults={','.join(chosen)}", *([f"--storm={storm}"] if storm else [])]
-    code = 1
-    try:
-        code = subprocess.run(command, cwd=settings.root, env=environment, check=False).returncode
-    finally:
-        _leave(settings, code, keep=keep)
-    sys.exit(code)
+    sys.exit(run_on_own_cluster(settings, CHAOS, command, keep=keep))
 
 
 def _chosen(names: str | None, storm: float | None) -> list[str]:
@@ -73,14 +56,3 @@ def _chosen(names: str | None, storm: float | None) -> list[str]:
             cause = "there is no such fault"
             raise MillraceError(f"fault {name!r}", cause, "bin/millrace chaos --list")
     return chosen
-
-
-def _leave(settings: Settings, code: int, *, keep: bool) -> None:
-    """Remove the cluster of a clean run; of another one stop it, for its logs."""
-    if keep:
-        return
-    if code == 0:
-        remove_test_cluster(settings, CHAOS)
-    else:
-        run_millrace(settings, CHAOS, "down")
-        click.echo(f"the logs stay in {CHAOS.home(settings)}/logs")

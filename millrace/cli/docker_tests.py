@@ -16,7 +16,8 @@ from pathlib import Path
 
 import click
 
-from millrace.cli.testing import DOCKER, remove_test_cluster, run_millrace, run_pytest
+from millrace.cli.beds import DOCKER, remove_test_cluster, run_millrace
+from millrace.cli.testing import run_pytest
 from millrace.cluster.docker.engine import ask, call
 from millrace.cluster.docker.project import Project
 from millrace.dist.cache import cache_folder

@@ -7,17 +7,15 @@ and Airflow's for the DAGs. The parts on containers are in `millrace.cli.docker_
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
 
 import click
 
+from millrace.cli.beds import NATIVE, Bed, leave, remove_test_cluster, test_environment
 from millrace.settings import Settings, load
 
 #: part of the suite -> (environment, arguments of pytest)
@@ -43,49 +41,6 @@ ON_CONTAINERS = ["-m", "not native"]
 DOCKER_CHOICES = {
     "docker": ["tests/integration", "tests/e2e", "tests/docker", *ON_CONTAINERS],
     "docker-smoke": ["tests/integration", *ON_CONTAINERS],
-}
-
-
-@dataclass(frozen=True)
-class Bed:
-    """Where a test cluster lives.
-
-    Args:
-        folder: its state folder, below the repository.
-        runtime: `native` or `docker`.
-        port_offset: far from the base ports, and below Linux's ephemeral range (32768) for each.
-        notify_url: where its Airflow reports a failed task.
-    """
-
-    folder: str
-    runtime: str
-    port_offset: int
-    notify_url: str
-
-    def home(self, settings: Settings) -> Path:
-        """The state folder of the test cluster, beside the user's."""
-        return settings.root / self.folder
-
-    def clone(self, settings: Settings) -> Path:
-        """The copy of the repository that its containers mount, where there is one."""
-        return self.home(settings) / "clone"
-
-
-NATIVE = Bed(".millrace-test", "native", 12_000, f"http://127.0.0.1:{9099 + 12_000}/")
-#: That of `millrace chaos`.
-CHAOS = Bed(".millrace-chaos", "native", 14_000, f"http://127.0.0.1:{9099 + 14_000}/")
-#: That of `millrace bench`.
-BENCH = Bed(".millrace-bench", "native", 15_000, f"http://127.0.0.1:{9099 + 15_000}/")
-#: A container of the tests takes the reports: the host's 127.0.0.1 is not theirs.
-DOCKER = Bed(".millrace-test-docker", "docker", 13_000, "http://notifications:9099/")
-
-
-#: Build secrets where the machine has none: the tests look for them in the layers. Computed, since
-#: this file is in the images; the same for every run, since layers are kept from build to build.
-_PLANTED = hashlib.sha256(b"planted by the tests of the images").hexdigest()
-PLANTED_SECRETS = {
-    "MILLRACE_BUILD_PIP_CONF": f"# {_PLANTED}\n",
-    "MILLRACE_BUILD_MAVEN_SETTINGS": f"<settings><!-- {_PLANTED} --></settings>\n",
 }
 
 
@@ -130,11 +85,8 @@ def run_round(settings: Settings, parts: list[str], arguments: list[str]) -> int
     selected = [word for part in parts for word in PARTS[part][1]]
     click.secho(f"== {' and '.join(parts)}: pytest {' '.join(selected)}", bold=True)
     code = run_pytest(settings, NATIVE, [*selected, *arguments], environment_name)
-    if on_a_cluster and code == 0:
-        remove_test_cluster(settings, NATIVE)
-    elif on_a_cluster:
-        run_millrace(settings, NATIVE, "down")
-        click.echo(f"the logs of the test cluster stay in {NATIVE.home(settings)}/logs")
+    if on_a_cluster:
+        leave(settings, NATIVE, code)
     return code
 
 
@@ -149,68 +101,6 @@ def run_pytest(
         env=test_environment(settings, bed),
         check=False,
     ).returncode
-
-
-def remove_test_cluster(settings: Settings, bed: Bed) -> None:
-    """End and delete what an earlier run of the tests left."""
-    home = bed.home(settings)
-    if (home / "cluster").exists():
-        run_millrace(settings, bed, "destroy", "--yes")
-    if home.exists():
-        shutil.rmtree(home)
-
-
-def run_millrace(settings: Settings, bed: Bed, *arguments: str) -> None:
-    """Run the command line on the test cluster, by the user's own distribution."""
-    python = settings.dist / "lake" / "bin" / "python"
-    subprocess.run(
-        [str(python), "-m", "millrace", *arguments],
-        cwd=settings.root,
-        env=test_environment(settings, bed),
-        check=True,
-    )
-
-
-def test_environment(settings: Settings, bed: Bed) -> dict[str, str]:
-    """The environment of the tests: the test cluster's folder and ports, nothing of the user's."""
-    home = bed.home(settings)
-    link_distribution(settings.dist, home / "dist")
-    contracts = home / "contracts"
-    if not contracts.exists():
-        # A copy: the tests add datasets and fields.
-        shutil.copytree(settings.root / "contracts", contracts)
-    # Which images are tested, and what their build needs on this machine, is not of a cluster.
-    wanted = ("MILLRACE_BUILD_", "MILLRACE_VERSION", "MILLRACE_REVISION")
-    kept = {k: v for k, v in os.environ.items() if k.startswith(wanted)}
-    if bed is DOCKER:
-        kept = PLANTED_SECRETS | kept
-    if bed.clone(settings).exists():
-        kept["MILLRACE_ROOT"] = str(bed.clone(settings))
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("MILLRACE_")}
-    # Of the lake's versions where both have a package.
-    search_path = [str(settings.root), str(settings.root / "kafka" / "producers")]
-    if (unit := settings.dist / "testcontainers").exists():
-        search_path.append(str(unit / "lib" / "python3.11" / "site-packages"))
-    return {
-        **inherited,
-        **kept,
-        "RUNTIME": bed.runtime,
-        "MILLRACE_HOME": str(home),
-        "MILLRACE_CONTRACTS": str(contracts),
-        "MILLRACE_NOTIFY__URL": bed.notify_url,
-        "MILLRACE_PORT_OFFSET": str(bed.port_offset),
-        "PYTHONPATH": os.pathsep.join(search_path),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-
-
-def link_distribution(source: Path, target: Path) -> None:
-    """Give the test cluster the units that the user's cluster runs on."""
-    target.mkdir(parents=True, exist_ok=True)
-    for unit in source.iterdir():
-        link = target / unit.name
-        link.unlink(missing_ok=True)
-        link.symlink_to(unit.resolve())
 
 
 @click.command()

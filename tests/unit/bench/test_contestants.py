@@ -16,8 +16,8 @@ from millrace.bench.connect import KafkaConnect, command, sink_settings, worker_
 from millrace.bench.contestant import SCHEMA, STOP_S, Program, Terms, roots
 from millrace.bench.contestants import contestants
 from millrace.chaos.triggers import until
+from millrace.cli.beds import BENCH, CHAOS, DOCKER, NATIVE
 from millrace.cli.bench import NAMES, bench
-from millrace.cli.testing import BENCH, CHAOS, DOCKER, NATIVE
 from millrace.errors import MillraceError
 from millrace.settings import Settings
 from spark_jobs.streaming.drain_topic import COLUMNS
