@@ -12,13 +12,21 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, TriggerRule
+from airflow.sdk import DAG, TriggerRule, chain
 
 from millrace_airflow.defaults import DEFAULT_ARGS, at
 from millrace_airflow.millrace import MillraceOperator
 
 #: A backlog of many days is compacted a day at a time; what is left is the next run's.
 LONGEST = timedelta(hours=1)
+#: task -> step of `millrace maintain`, in their order.
+STEPS = {
+    "remove_old_rows": "retention",
+    "compact_files": "compact",
+    "rewrite_manifests": "manifests",
+    "expire_snapshots": "expire",
+    "remove_orphans": "orphans",
+}
 
 with DAG(
     "lake_maintenance_daily",
@@ -31,40 +39,15 @@ with DAG(
     doc_md=__doc__,
 ):
     show_plan = MillraceOperator(task_id="show_plan", arguments=["maintain", "--dry-run"])
-    remove_old_rows = MillraceOperator(
-        task_id="remove_old_rows",
-        arguments=["maintain", "--only", "retention"],
-        trigger_rule=TriggerRule.ALL_DONE,
-    )
-    compact_files = MillraceOperator(
-        task_id="compact_files",
-        arguments=["maintain", "--only", "compact"],
-        trigger_rule=TriggerRule.ALL_DONE,
-    )
-    rewrite_manifests = MillraceOperator(
-        task_id="rewrite_manifests",
-        arguments=["maintain", "--only", "manifests"],
-        trigger_rule=TriggerRule.ALL_DONE,
-    )
-    expire_snapshots = MillraceOperator(
-        task_id="expire_snapshots",
-        arguments=["maintain", "--only", "expire"],
-        trigger_rule=TriggerRule.ALL_DONE,
-    )
-    remove_orphans = MillraceOperator(
-        task_id="remove_orphans",
-        arguments=["maintain", "--only", "orphans"],
-        trigger_rule=TriggerRule.ALL_DONE,
-    )
+    steps = [
+        MillraceOperator(
+            task_id=task_id,
+            arguments=["maintain", "--only", step],
+            trigger_rule=TriggerRule.ALL_DONE,
+        )
+        for task_id, step in STEPS.items()
+    ]
     complete = EmptyOperator(task_id="complete")
 
-    show_plan >> remove_old_rows >> compact_files >> rewrite_manifests
-    rewrite_manifests >> expire_snapshots >> remove_orphans
-    [
-        show_plan,
-        remove_old_rows,
-        compact_files,
-        rewrite_manifests,
-        expire_snapshots,
-        remove_orphans,
-    ] >> complete
+    chain(show_plan, *steps)
+    [show_plan, *steps] >> complete
