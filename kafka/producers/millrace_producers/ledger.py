@@ -72,6 +72,11 @@ class LedgerError(MillraceError):
     """A ledger that can not be written or read."""
 
 
+def _damaged(file: Path, number: int, cause: str) -> LedgerError:
+    remedy = f"sed -n {number}p {file}  # edited or damaged: restore the file"
+    return LedgerError(f"{file}:{number}", cause, remedy)
+
+
 class Ledger:
     """The ledger of one run; the file is made at the first intent."""
 
@@ -150,7 +155,8 @@ def read_ledger(folder: Path) -> Iterator[Entry]:
     """What became of every record of every run, the runs in the order they began.
 
     Raises:
-        LedgerError: a line that is not the last one can not be read.
+        LedgerError: a line that is not the last one can not be read, lacks a value, or answers no
+            intent before it.
     """
     for file in sorted(folder.glob("*.jsonl")):
         yield from read_run(file)
@@ -159,12 +165,20 @@ def read_ledger(folder: Path) -> Iterator[Entry]:
 def read_run(file: Path) -> Iterator[Entry]:
     """What became of the records of one run; those without an outcome come last, as unknown."""
     waiting: dict[int, Intent] = {}
-    for line in _lines(file):
-        if "i" in line:
-            waiting[line["i"]] = Intent(line["dataset"], line["topic"], line["sha256"])
-        else:
-            dataset, topic, sha256 = waiting.pop(line["o"])
-            yield Entry(dataset, topic, line.get("p"), line.get("f"), sha256, line["s"])
+    for number, line in _lines(file):
+        try:
+            if "i" in line:
+                waiting[line["i"]] = Intent(line["dataset"], line["topic"], line["sha256"])
+                continue
+            intent, state = waiting.pop(line["o"], None), line["s"]
+        except (KeyError, TypeError) as error:
+            raise _damaged(file, number, f"it lacks a value of its kind ({error})") from error
+        if intent is None:
+            cause = f"it tells the outcome of record {line['o']}, which no line before it awaits"
+            raise _damaged(file, number, cause)
+        yield Entry(
+            intent.dataset, intent.topic, line.get("p"), line.get("f"), intent.sha256, state
+        )
     for dataset, topic, sha256 in waiting.values():
         yield Entry(dataset, topic, None, None, sha256, "unknown")
 
@@ -186,17 +200,12 @@ def count(entries: Iterable[Entry]) -> dict[str, Counts]:
     return counts
 
 
-def _lines(file: Path) -> Iterator[dict[str, Any]]:
+def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     with file.open("rb") as stream:
         for number, raw in enumerate(stream, start=1):
             try:
-                yield json.loads(raw)
+                yield number, json.loads(raw)
             except ValueError as error:
                 if not raw.endswith(b"\n"):
                     return
-                raise LedgerError(
-                    f"{file}:{number}",
-                    f"is not a line of a ledger ({error})",
-                    f"sed -n {number}p {file}  # edited by hand or damaged: mend or remove"
-                    " that line",
-                ) from error
+                raise _damaged(file, number, f"is not a line of a ledger ({error})") from error

@@ -107,6 +107,25 @@ def test_a_share_of_bad_records_is_a_share(cli) -> None:
     assert "'lots' is no share such as 0.5% or 0.005" in error
 
 
+@pytest.mark.parametrize(
+    ("golden", "line"),
+    [
+        ("ledger_no_line", "{]"),
+        ("ledger_no_intent", '{"o":500,"s":"acknowledged","p":0,"f":1}'),
+        ("ledger_no_value", '{"i":1,"dataset":"orders"}'),
+    ],
+)
+def test_a_damaged_ledger_is_named_with_its_line(
+    golden: str, line: str, tmp_path: Path, cli
+) -> None:
+    run = tmp_path / "home" / "ledger" / "20261121T160714.123456Z-7-abcdef.jsonl"
+    run.parent.mkdir(parents=True)
+    run.write_text(f'{{"i":0,"dataset":"orders","topic":"orders","sha256":"00"}}\n{line}\n')
+    code, out, error = cli("ledger")
+    assert (code, out) == (1, "")
+    expect_words(golden, error)
+
+
 def test_a_ledger_without_a_run_says_how_to_make_one(cli) -> None:
     code, out, _ = cli("ledger")
     assert code == 0

@@ -84,6 +84,29 @@ def test_a_damaged_line_in_the_middle_is_an_error_with_its_number(tmp_path: Path
         summarise(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param('{"o":7,"s":"acknowledged","p":0,"f":5}', id="an outcome without its intent"),
+        pytest.param('{"o":0,"s":"refused","why":"late"}', id="a second outcome"),
+        pytest.param('{"i":7,"dataset":"orders"}', id="an intent without a topic"),
+        pytest.param('{"o":0}', id="an outcome without a state"),
+        pytest.param('["i"]', id="a list"),
+        pytest.param("7", id="a number"),
+        pytest.param('{"o":[],"s":"unknown"}', id="an outcome of no record"),
+    ],
+)
+def test_a_line_that_says_nothing_that_can_be_counted_is_named(tmp_path: Path, line: str) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.acknowledge(ledger.intend(INTENTS[:1])[0], partition=0, offset=5)
+    ledger.close()
+    with ledger.path.open("a") as stream:
+        stream.write(line + "\n")
+    with pytest.raises(LedgerError, match="edited or damaged: restore the file") as refused:
+        summarise(tmp_path)
+    assert refused.value.thing == f"{ledger.path}:3"
+
+
 def test_runs_write_files_of_their_own_and_leave_older_ones_alone(tmp_path: Path) -> None:
     first = Ledger(tmp_path)
     first.intend(INTENTS)
