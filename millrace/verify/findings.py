@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from millrace.verify.facts import Facts
@@ -27,11 +29,25 @@ def how_to_go_back(table: str) -> str:
     return f"bin/millrace sql '{query}'  # roll back to the one before: verify-finds-something.md"
 
 
+def how_to_see(facts: Facts, keys: Keys) -> str:
+    """How to look at the first of records that are in a table and mend nothing."""
+    ((partition, offset),) = positions_of(keys[:1])
+    if np.isin(keys[0], facts.quarantine.keys):
+        return f"bin/millrace quarantine show {facts.subject.topic}:{partition}:{offset}"
+    query = f"select * from iceberg.{facts.subject.raw_table}"
+    query += f" where kafka_partition = {partition} and kafka_offset = {offset}"
+    return f"bin/millrace sql '{query}'  # nothing to mend in the lake"
+
+
 def finding(facts: Facts, law: str, text: str, remedy: str, keys: Keys = EMPTY) -> Finding:
     """A finding; about records, it says how many there are."""
     positions = positions_of(np.sort(keys)[:KEPT_POSITIONS])
     if len(keys) == 1:
-        text = "1 record " + " ".join(_OF_ONE.get(word, word) for word in text.split(" "))
+        text = "1 record " + re.sub(r"\w+", _of_one, text)
     elif len(keys):
         text = f"{len(keys):,} records {text}"
     return Finding(law, facts.subject.dataset, text, remedy, positions, len(keys))
+
+
+def _of_one(word: re.Match[str]) -> str:
+    return _OF_ONE.get(word[0], word[0])

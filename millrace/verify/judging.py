@@ -23,7 +23,7 @@ from millrace.verify.engines import compare
 from millrace.verify.errors import PointerError
 from millrace.verify.facts import Facts, find, read_quarantine
 from millrace.verify.files import Damage, Files, described
-from millrace.verify.findings import OPEN, STATUS
+from millrace.verify.findings import OPEN, STATUS, how_to_go_back
 from millrace.verify.keys import Keys, is_in
 from millrace.verify.ledger import read
 from millrace.verify.order import Order
@@ -214,18 +214,18 @@ class Judging:
                     again: Callable[[], Table] = partial(load, self.sources.catalog, name)
                     self.checked[name] = files_of.check(table, again)
                     count(self.checked[name].number)
-                self._found(dataset, self.checked[name].damages)
+                self._found(dataset, name, self.checked[name].damages)
         known = {damage.path for each in self.checked.values() for damage in each.damages}
         tables = {subject.raw_table, subject.quarantine_table}
         more = {each.path: each for each in facts.unread if each.path not in known}
         if any(files.damages for files in self.checked.values()):
             more = {path: each for path, each in more.items() if path not in tables}
-        self._found(subject.dataset, list(more.values()))
+        self._found(subject.dataset, subject.raw_table, list(more.values()))
 
-    def _found(self, dataset: str, damages: list[Damage]) -> None:
+    def _found(self, dataset: str, table: str, damages: list[Damage]) -> None:
         if damages:
             text = f"{len(damages):,} damaged: " + "; ".join(described(damages[:NAMED_FILES]))
-            self.findings.append(Finding("L7", dataset, text, STATUS))
+            self.findings.append(Finding("L7", dataset, text, how_to_go_back(table)))
 
     def _remember(self, facts: Facts) -> None:
         for table in (facts.raw_table, facts.quarantine_table):

@@ -41,6 +41,17 @@ class Finding:
     positions: tuple[tuple[int, int], ...] = ()
     total: int = 0
 
+    def lines(self) -> list[str]:
+        """The finding for people, with its first positions."""
+        lines = [f"{self.law} {self.dataset}: {self.text}"]
+        if self.positions:
+            shown = ", ".join(f"{part}/{at}" for part, at in self.positions[:SHOWN_POSITIONS])
+            more = max(self.total, len(self.positions)) - SHOWN_POSITIONS
+            lines.append(
+                f"  partition/offset {shown}" + (f" and {more:,} more" if more > 0 else "")
+            )
+        return [*lines, f"  to go on: {self.remedy}"]
+
 
 @dataclass(frozen=True)
 class Check:
@@ -100,7 +111,7 @@ class Report:
         if self.notes:
             lines += ["", *(f"note: {note}" for note in self.notes)]
         for finding in self.findings:
-            lines += ["", *_finding_lines(finding)]
+            lines += ["", *finding.lines()]
         return [*lines, "", self._verdict()]
 
     def to_json(self) -> str:
@@ -155,15 +166,6 @@ class Report:
         laws = ", ".join(sorted({finding.law for finding in self.findings}))
         number = len(self.findings)
         return f"{number} finding{'s' * (number != 1)} against {laws} ({seconds})"
-
-
-def _finding_lines(finding: Finding) -> list[str]:
-    lines = [f"{finding.law} {finding.dataset}: {finding.text}"]
-    if finding.positions:
-        shown = ", ".join(f"{part}/{at}" for part, at in finding.positions[:SHOWN_POSITIONS])
-        more = max(finding.total, len(finding.positions)) - SHOWN_POSITIONS
-        lines.append(f"  partition/offset {shown}" + (f" and {more:,} more" if more > 0 else ""))
-    return [*lines, f"  to go on: {finding.remedy}"]
 
 
 def _table(rows: list[list[str]]) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from millrace.verify.facts import Facts
-from millrace.verify.findings import finding
+from millrace.verify.findings import finding, how_to_see
 from millrace.verify.keys import Keys, Mask, is_in, within
 from millrace.verify.report import Finding
 from millrace.verify.tables import Held
@@ -61,7 +61,7 @@ class Untold:
     def _finding(self, case: str, keys: Keys) -> Finding:
         facts = self.facts
         folder = facts.subject.ledger
-        remedy = f"bin/millrace verify --dataset {facts.subject.dataset}  # see its receipt"
+        remedy = how_to_see(facts, keys)
         if case == "L2":
             return finding(facts, "L2", "were refused and are in a table", remedy, keys)
         if case == "L3":

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 
-from millrace.bench.connect import KafkaConnect, command, sink_settings, worker_settings
+from millrace.bench.connect import command, sink_settings, worker_settings
 from millrace.bench.contestant import SCHEMA, STOP_S, Program, Terms, roots
 from millrace.bench.contestants import contestants
 from millrace.chaos.triggers import until
@@ -31,12 +31,6 @@ def terms(tmp_path: Path) -> Terms:
 
 def test_the_command_names_those_there_are(terms: Terms) -> None:
     assert tuple(contestants(terms, "bench_events")) == NAMES
-
-
-def test_a_contestant_that_is_not_there_is_refused_before_a_cluster_starts() -> None:
-    done = CliRunner().invoke(bench, ["ingest", "--only", "millrace,flink"])
-    assert isinstance(done.exception, MillraceError)
-    assert done.exception.thing == "contestant flink"
 
 
 @pytest.mark.parametrize(
@@ -83,12 +77,6 @@ def test_connect_has_its_own_jars_and_sparks_for_hive(terms: Terms) -> None:
     assert str(dist / "spark" / "jars" / "hive-metastore-2.3.10.jar") in path
     # Another Iceberg beside the sink's own would be taken in no set order.
     assert not [each for each in path if "iceberg-spark" in each]
-
-
-def test_connect_that_is_not_installed_is_told_with_its_remedy(terms: Terms) -> None:
-    with pytest.raises(MillraceError) as told:
-        KafkaConnect(terms).prepare()
-    assert told.value.remedy == "python3 -m millrace.dist connect"
 
 
 def test_a_program_that_fails_is_told_with_the_end_of_its_log(terms: Terms) -> None:

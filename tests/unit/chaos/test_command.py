@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
+from millrace.chaos.__main__ import main
 from millrace.chaos.faults import FAULTS
 from millrace.cli.chaos import chaos
 from millrace.errors import MillraceError
+from millrace.settings import load
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "errors"
 
@@ -24,6 +28,21 @@ def test_a_fault_that_there_is_not_is_refused_before_a_cluster_starts() -> None:
     assert isinstance(done.exception, MillraceError)
     golden = (GOLDEN / "chaos_unknown_fault.txt").read_text()
     assert f"error: {done.exception}\n" == golden
+
+
+def test_a_cluster_that_is_not_for_faults_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MILLRACE_HOME", str(tmp_path / ".millrace"))
+    monkeypatch.setattr(sys, "argv", ["millrace.chaos", "--out", str(tmp_path / "records")])
+    load.cache_clear()
+    try:
+        with pytest.raises(SystemExit) as left:
+            main()
+    finally:
+        load.cache_clear()
+    said = f"{left.value}\n".replace(str(tmp_path), "<folder>")
+    assert said == (GOLDEN / "chaos_other_folder.txt").read_text()
 
 
 def test_faults_and_a_storm_exclude_each_other() -> None:

@@ -7,7 +7,10 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
+
+from millrace.cli import cli
 
 ROOT = Path(__file__).resolve().parents[3]
 GOLDEN = ROOT / "tests" / "golden" / "errors"
@@ -28,6 +31,8 @@ TOOLS = {
     "ps",
 }
 TOOLS |= {"python3", "rm", "sed", "sudo", "unzip"}
+#: An error is mended; a finding of the verifier is gone on with.
+REMEDY = r"^ *to (?:mend it|go on): (.*)$"
 BUILT_IN = {"cd", "export", "unset"}
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
 
@@ -37,7 +42,7 @@ def remedies() -> list[tuple[str, str]]:
     return [
         (file.stem, remedy)
         for file in sorted(GOLDEN.glob("*.txt"))
-        for remedy in re.findall(r"^ *to mend it: (.*)$", file.read_text(), flags=re.MULTILINE)
+        for remedy in re.findall(REMEDY, file.read_text(), flags=re.MULTILINE)
     ]
 
 
@@ -52,6 +57,20 @@ def commands(remedy: str) -> list[list[str]]:
         elif found[-1] or not re.match(r"[A-Z_0-9]+=", word):
             found[-1].append(word)
     return found
+
+
+def require_usage(words: list[str]) -> None:
+    """See that a command of Millrace and its options are there."""
+    command: click.Command = cli
+    context = click.Context(command)
+    rest = list(words)
+    while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+        found = command.get_command(context, rest.pop(0))
+        assert found, f"there is no such command: {words}"
+        command = found
+    names = {"--help"}.union(*([*each.opts, *each.secondary_opts] for each in command.params))
+    used = {word.partition("=")[0] for word in rest if word.startswith("-")}
+    assert used <= names, f"there are no such options: {words}"
 
 
 def is_script(word: str) -> bool:
@@ -73,3 +92,11 @@ def test_a_remedy_is_a_command(name: str, remedy: str) -> None:
         assert not [word for word in (first, *rest) if word.endswith((",", ";"))]
         if first == "make":
             assert {word for word in rest if "=" not in word} <= TARGETS
+        if first == "bin/millrace":
+            require_usage(rest)
+
+
+@pytest.mark.parametrize("words", [["landing", "mend"], ["landing", "start", "--now"]])
+def test_a_command_or_an_option_that_is_not_there_is_no_remedy(words: list[str]) -> None:
+    with pytest.raises(AssertionError, match=r"there (is|are) no such"):
+        require_usage(words)
