@@ -96,12 +96,6 @@ def status(as_json: bool, strict: bool) -> None:
 
 
 @landing.command()
-def lag() -> None:
-    """Show how many records of each topic have not landed yet."""
-    _show(_meter().measure())
-
-
-@landing.command()
 @click.option("--timeout", default=300.0, help="Seconds to wait at most.")
 def wait(timeout: float) -> None:
     """Wait until everything that is in the topics now has landed."""
@@ -113,7 +107,8 @@ def wait(timeout: float) -> None:
         if behind and time.monotonic() - began > START_TIMEOUT_S and not yarn.landing():
             raise NotLandingError()
 
-    _show(_meter().wait(timeout, tell))
+    meter = LagMeter(catalog(), Broker(load().kafka.address), load_contracts().values())
+    report.show_lags(meter.wait(timeout, tell))
 
 
 @landing.command()
@@ -179,13 +174,3 @@ def _gate(contract: Contract) -> GateError | None:
     except GateError as error:
         return error
     return None
-
-
-def _meter() -> LagMeter:
-    return LagMeter(catalog(), Broker(load().kafka.address), load_contracts().values())
-
-
-def _show(lags: list[Lag]) -> None:
-    width = max((len(each.dataset) for each in lags), default=0)
-    for each in lags:
-        click.echo(f"{each.dataset:{width}}  behind {each.behind} of {each.end}")

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from millrace.landing.control import State
+from millrace.landing.lag import Lag
 from millrace.landing.rebuild import Rebuild
 from millrace.landing.status import PartitionStatus, TopicStatus, duration
 from millrace.landing.yarn import Application
@@ -53,6 +54,13 @@ def show_topics(topics: Sequence[TopicStatus]) -> None:
     for topic in topics:
         for problem in topic.problems:
             click.echo(f"wrong: {problem.text}\n  to mend it: {problem.remedy}")
+
+
+def show_lags(lags: Sequence[Lag]) -> None:
+    """How far each topic is landed."""
+    width = max((len(each.dataset) for each in lags), default=0)
+    for each in lags:
+        click.echo(f"{each.dataset:{width}}  behind {each.behind} of {each.end}")
 
 
 def show_rebuild(rebuild: Rebuild) -> None:
