@@ -20,6 +20,7 @@ from pyiceberg.table import FileScanTask, Table
 
 from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.lake.commit import CommitRefusedError, delete_quietly
+from millrace.lake.files import read_files
 from millrace.lake.offsets import recorded
 from millrace.lake.rewrite import commit_rewrite
 from millrace.landing.landed_table import WRITER_KEY
@@ -28,7 +29,6 @@ from millrace.maintenance.carry import remembered
 from millrace.maintenance.lake import WRITER, Lake, Work, count, look_again, size
 from millrace.maintenance.readers import read_last, unread
 from millrace.maintenance.rules import Rule, rule_of
-from millrace.quarantine.files import read_files
 
 STEP = "retention"
 NOTE = "millrace.retention"

@@ -21,10 +21,10 @@ from pyiceberg.table import Table
 
 from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.lake.commit import CommitRefusedError, delete_quietly
+from millrace.lake.files import read_files
 from millrace.lake.rewrite import commit_rewrite
 from millrace.landing.writer import TableWriter, WrittenFile
 from millrace.quarantine.errors import BusyError
-from millrace.quarantine.files import read_files
 from millrace.quarantine.records import Key, Position, load_quarantine
 
 log = logging.getLogger(__name__)

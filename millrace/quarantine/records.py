@@ -33,9 +33,9 @@ from millrace.contracts.names import (
     REPLAYED,
     VALUE_COLUMN,
 )
+from millrace.lake.files import read_files
 from millrace.landing.errors import TableMissingError
 from millrace.quarantine.errors import NotQuarantinedError
-from millrace.quarantine.files import read_files
 
 #: Rows in memory at a time; a bad record is seldom larger than a kilobyte.
 ROWS_AT_ONCE = 20_000

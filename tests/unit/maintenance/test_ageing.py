@@ -12,12 +12,12 @@ from pyiceberg.table.snapshots import Operation
 
 from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.lake.commit import commit_append
+from millrace.lake.files import read_files
 from millrace.lake.offsets import recorded
 from millrace.maintenance.lake import Lake
 from millrace.maintenance.retention import plan_retention
 from millrace.maintenance.rules import COLUMN, DAYS
 from millrace.processed import READ_UP_TO
-from millrace.quarantine.files import read_files
 from tests.unit.maintenance.conftest import DAY, Topic, data_files, written
 
 NOW = datetime.now(UTC)
