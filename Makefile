@@ -86,8 +86,8 @@ produce: ## Publish a file: DATASET=orders FROM=orders.csv
 
 ## The proof
 .PHONY: verify sabotage chaos
-verify: ## Prove that nothing was lost and nothing doubled: ARGS="--dataset orders"
-	@$(MILLRACE) verify $(ARGS)
+verify: ## Prove that nothing was lost and nothing doubled: DATASET=orders
+	@$(MILLRACE) verify $(if $(DATASET),--dataset "$(DATASET)") $(ARGS)
 
 sabotage: ## Damage a copy of a dataset in twelve ways: the verifier has to see each
 	@$(MILLRACE) sabotage $(if $(DATASET),--dataset "$(DATASET)") $(ARGS)

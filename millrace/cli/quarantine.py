@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from millrace.cli.moments import Since
 from millrace.cli.produce import PERCENT, Share
 from millrace.cli.quarantine_options import (
     PositionType,
-    Since,
     class_option,
     datasets_option,
     json_option,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
+from millrace.cli.moments import Since
 from millrace.landing.reasons import Reason
 from millrace.quarantine.records import Position
-
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class PositionType(click.ParamType[Position]):
@@ -30,26 +27,6 @@ class PositionType(click.ParamType[Position]):
             return Position.parse(str(value))
         except ValueError:
             self.fail(f"{value!r} is no position such as orders:0:123", param, ctx)
-
-
-class Since(click.ParamType[datetime]):
-    """A moment: `90m`, `1h` or `7d` ago, or a time in ISO 8601 (UTC where it names no zone)."""
-
-    name = "since"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """The moment, in UTC."""
-        if isinstance(value, datetime):
-            return value
-        if ago := re.fullmatch(r"(\d+)([smhd])", str(value)):
-            return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
-        try:
-            moment = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is no moment such as 1h, 7d or 2026-05-04T10:30", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 Command = Callable[..., Any]

@@ -18,7 +18,7 @@ ENOUGH_RECORDS = 1_000
 
 @click.command()
 @click.option("--dataset", help="Dataset whose copy is damaged.")
-@click.option("--only", multiple=True, metavar="NAME", help="One damage; may be repeated.")
+@click.option("--only", multiple=True, metavar="NAME", help="Only these: a,b; may be repeated.")
 @click.option("--seed", default=1, show_default=True, help="Chooses the rows that are damaged.")
 def sabotage(dataset: str | None, only: tuple[str, ...], seed: int) -> None:
     """Damage a copy of a dataset in twelve ways; exit with 1 where the verifier misses one.
@@ -30,12 +30,13 @@ def sabotage(dataset: str | None, only: tuple[str, ...], seed: int) -> None:
     from millrace.sabotage.run import sabotage as run
 
     names = {damage.name for damage in DAMAGES}
-    for name in only:
+    wanted = [name for each in only for name in each.split(",")]
+    for name in wanted:
         if name not in names:
             raise MillraceError(
                 f"damage {name}", f"there are {', '.join(sorted(names))}", "make sabotage"
             )
-    chosen = [damage for damage in DAMAGES if not only or damage.name in only]
+    chosen = [damage for damage in DAMAGES if not only or damage.name in wanted]
     collect(load())  # what producers in containers wrote
     contract = _contract(dataset)
     began = time.monotonic()

@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from millrace.cli.moments import Since
 from millrace.cluster.runtime import collect
 from millrace.settings import Settings, load
 
 #: As in `millrace.verify.run`, which is not imported for `--help`.
 ENGINES = ("pyiceberg", "trino", "spark")
 WAIT_S = 60.0
-TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 
 class Engines(click.ParamType[tuple[str, ...]]):
@@ -45,9 +45,7 @@ def _below_a_folder(
 
 @click.command()
 @click.option("--dataset", "datasets", multiple=True, help="Only this one; may be repeated.")
-@click.option(
-    "--since", type=click.DateTime(TIMES), help="Only records of this time (UTC) or later."
-)
+@click.option("--since", type=Since(), help="Only records of then or later: 1h, 7d, or a time.")
 @click.option(
     "--engines",
     type=Engines(),
@@ -87,8 +85,6 @@ def verify(
     from millrace.verify.subject import subjects
 
     settings = load()
-    if since is not None and since.tzinfo is None:
-        since = since.replace(tzinfo=UTC)
     sources = sources_of(settings, lambda: collect(settings))
     chosen = subjects(settings, datasets, since)
     console = Console(stderr=True)

@@ -15,7 +15,7 @@ OPEN = ("open", "quarantined")
 STATUS = "bin/millrace landing status"
 LAND = f"{STATUS}  # then bin/millrace landing start"
 #: Judges only what is younger.
-SINCE = 'bin/millrace verify --since "$(date -u +%F)"  # or the time the topic was created'
+SINCE = "bin/millrace verify --since 1h  # or the time the topic was created"
 
 #: What a finding about several records says of one.
 _OF_ONE = {"were": "was", "are": "is", "have": "has", "come": "comes", "their": "its", "them": "it"}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import pytest
 
-from millrace.cli.quarantine_options import PositionType, Since
+from millrace.cli.moments import Since
+from millrace.cli.quarantine_options import PositionType
 from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.landing.errors import TableMissingError
 from millrace.quarantine.corrected import read_value
@@ -146,8 +147,9 @@ def test_a_moment_is_so_long_ago_or_a_time_in_utc() -> None:
     assert Since().convert("2026-05-04T10:30", None, None) == datetime(
         2026, 5, 4, 10, 30, tzinfo=UTC
     )
-    with pytest.raises(click.BadParameter, match="no moment"):
-        Since().convert("yesterday", None, None)
+    for text in ("yesterday", "9999999d", "99999999999999d"):
+        with pytest.raises(click.BadParameter, match="no moment"):
+            Since().convert(text, None, None)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_a_refusal_is_said_in_these_words(golden: str) -> None:
 
 
 def test_a_damage_that_there_is_not_is_said_in_these_words() -> None:
-    done = CliRunner().invoke(sabotage, ["--only", "arson"])
+    done = CliRunner().invoke(sabotage, ["--only", "delete,arson"])
     expect_words("sabotage_unknown_damage", done.exception)
 
 

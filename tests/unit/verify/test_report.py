@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,13 @@ def test_the_command_knows_what_verification_knows() -> None:
 )
 def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(verify, arguments).exit_code == 2
+
+
+def test_since_is_so_long_ago_or_a_time_in_utc() -> None:
+    taken = verify.make_context("verify", ["--since", "2026-11-20"]).params["since"]
+    assert taken == datetime(2026, 11, 20, tzinfo=UTC)
+    taken = verify.make_context("verify", ["--since", "7d"]).params["since"]
+    assert (datetime.now(UTC) - taken).days == 7
 
 
 def test_a_receipt_that_can_not_be_written_is_wrong_usage(tmp_path: Path) -> None:
