@@ -29,21 +29,27 @@ def bench() -> None:
 
 
 @bench.command()
-@click.option("--rows", type=click.IntRange(1), default=ROWS, show_default=True)
-@click.option("--only", help=f"only these contestants: {','.join(NAMES)}")
+@click.option(
+    "--rows",
+    type=click.IntRange(1),
+    default=ROWS,
+    show_default=True,
+    help="Records that each contestant drains.",
+)
+@click.option("--only", help=f"Only these of {','.join(NAMES)}.")
 @click.option(
     "--rates",
     default=RATES,
     show_default=True,
     callback=_checked,
-    help="of freshness, rows/s; '' for none",
+    help="Rows a second at which freshness is measured; '' for none.",
 )
 @click.option(
     "--seconds",
     type=click.FloatRange(0, min_open=True),
     default=60.0,
     show_default=True,
-    help="a rate of freshness is held",
+    help="How long each rate is held.",
 )
 @click.option("--keep", is_flag=True, help="Use the cluster that is there, and leave it running.")
 def ingest(rows: int, only: str | None, rates: str, seconds: float, keep: bool) -> None:

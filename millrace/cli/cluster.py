@@ -95,7 +95,7 @@ def status(as_json: bool) -> None:
 @click.command()
 @click.argument("service", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on as lines are written.")
-@click.option("-n", "--lines", default=50, show_default=True)
+@click.option("-n", "--lines", default=50, show_default=True, help="How many of each service.")
 def logs(service: str | None, follow: bool, lines: int) -> None:
     """The last lines of the log of one service, or of all."""
     current(load()).logs(service, follow, lines)

@@ -55,7 +55,12 @@ def start() -> None:
 
 
 @landing.command()
-@click.option("--timeout", default=STOP_TIMEOUT_S, help="Seconds after which it is killed.")
+@click.option(
+    "--timeout",
+    default=STOP_TIMEOUT_S,
+    show_default=True,
+    help="Seconds after which it is killed.",
+)
 def stop(timeout: float) -> None:
     """Stop the application between two batches."""
     yarn, control = Yarn(load()), Control(load())
@@ -96,7 +101,7 @@ def status(as_json: bool, strict: bool) -> None:
 
 
 @landing.command()
-@click.option("--timeout", default=300.0, help="Seconds to wait at most.")
+@click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait at most.")
 def wait(timeout: float) -> None:
     """Wait until everything that is in the topics now has landed."""
     yarn, began = Yarn(load()), time.monotonic()

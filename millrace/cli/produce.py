@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from millrace_producers.ledger import Counts
 
 PERCENT = 100
+
+Command = Callable[..., Any]
+rate_option = click.option(
+    "--rate", type=click.FloatRange(0, min_open=True), help="Records a second at most."
+)
 
 
 class Share(click.ParamType[float]):
@@ -35,13 +41,24 @@ class Share(click.ParamType[float]):
         return number
 
 
+def _size(name: str, most: int, usual: int) -> Callable[[Command], Command]:
+    """An option that says how many entities of a kind there are."""
+    help_text = f"How many {name} there are."
+    kind = click.IntRange(1, most)
+    return click.option(f"--{name}", type=kind, default=usual, show_default=True, help=help_text)
+
+
 @click.command("generate-data")
-@click.option("--customers", type=click.IntRange(1, 999_999), default=1_000, show_default=True)
-@click.option("--products", type=click.IntRange(1, 99_999), default=200, show_default=True)
-@click.option("--locations", type=click.IntRange(1, 999), default=50, show_default=True)
-@click.option("--orders", type=click.IntRange(1, 9_999_999), default=10_000, show_default=True)
-@click.option("--seed", type=int, default=42, show_default=True, help="same seed, same bytes")
-@click.option("--bad", type=Share(), default="0.5%", show_default=True, help="planted bad records")
+@_size("customers", 999_999, 1_000)
+@_size("products", 99_999, 200)
+@_size("locations", 999, 50)
+@_size("orders", 9_999_999, 10_000)
+@click.option(
+    "--seed", type=int, default=42, show_default=True, help="The same one makes the same bytes."
+)
+@click.option(
+    "--bad", type=Share(), default="0.5%", show_default=True, help="Bad ones of all records."
+)
 def generate_data(
     customers: int, products: int, locations: int, orders: int, seed: int, bad: float
 ) -> None:
@@ -70,12 +87,12 @@ def generate_data(
     "file",
     required=True,
     type=click.Path(path_type=Path),
-    help="CSV, JSON lines, Parquet",
+    help="A file of CSV, JSON lines or Parquet.",
 )
-@click.option("--limit", type=click.IntRange(1), help="only so many records of the file")
-@click.option("--repeat", type=click.IntRange(1), default=1, help="send the file so many times")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="records a second at most")
-@click.option("--allow-bad", is_flag=True, help="also send what landing will put in quarantine")
+@click.option("--limit", type=click.IntRange(1), help="Only so many records of the file.")
+@click.option("--repeat", type=click.IntRange(1), default=1, help="Send the file so many times.")
+@rate_option
+@click.option("--allow-bad", is_flag=True, help="Also send what landing will put in quarantine.")
 def produce(
     dataset: str, file: Path, limit: int | None, repeat: int, rate: float | None, allow_bad: bool
 ) -> None:
@@ -99,8 +116,8 @@ def produce(
 
 @click.command("publish-sample")
 @click.argument("datasets", nargs=-1)
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="records a second at most")
-@click.option("--once", default="", metavar="NAME", help="send it under NAME, once for all tries")
+@rate_option
+@click.option("--once", default="", metavar="NAME", help="Send it under NAME, once for all tries.")
 def publish_sample(datasets: tuple[str, ...], rate: float | None, once: str) -> None:
     """Publish the generated sample data, bad records included: all DATASETS, or those named.
 
@@ -125,8 +142,16 @@ def publish_sample(datasets: tuple[str, ...], rate: float | None, once: str) -> 
 
 
 @click.command("produce-continuously")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), default=10, show_default=True)
-@click.option("--duration", type=click.FloatRange(0, min_open=True), help="seconds; else until ^C")
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, min_open=True),
+    default=10,
+    show_default=True,
+    help="Records a second.",
+)
+@click.option(
+    "--duration", type=click.FloatRange(0, min_open=True), help="So many seconds, not until ^C."
+)
 def produce_continuously(rate: float, duration: float | None) -> None:
     """Publish live orders and updates, --rate records a second, until ^C or SIGTERM."""
     from millrace_producers import live
@@ -154,8 +179,10 @@ def ledger() -> None:
 
 @click.command("consume")
 @click.argument("topic")
-@click.option("--max", "most", type=click.IntRange(1), default=10, show_default=True)
-@click.option("--newest", is_flag=True, help="the newest records instead of the oldest")
+@click.option(
+    "--max", "most", type=click.IntRange(1), default=10, show_default=True, help="Records at most."
+)
+@click.option("--newest", is_flag=True, help="The newest records instead of the oldest.")
 def consume(topic: str, most: int, newest: bool) -> None:
     """Print records of TOPIC, decoded, one line of JSON each."""
     from millrace_producers.plain import read_topic, show

@@ -37,7 +37,13 @@ def quarantine() -> None:
 @quarantine.command("list")
 @datasets_option
 @class_option("--reason", "--class")
-@click.option("--status", "statuses", type=click.Choice(QUARANTINE_STATES), multiple=True)
+@click.option(
+    "--status",
+    "statuses",
+    type=click.Choice(QUARANTINE_STATES),
+    multiple=True,
+    help="Only in this state.",
+)
 @since_option
 @click.option(
     "--limit",

@@ -18,7 +18,7 @@ ENOUGH_RECORDS = 1_000
 
 @click.command()
 @click.option("--dataset", help="Dataset whose copy is damaged.")
-@click.option("--only", multiple=True, metavar="NAME", help="Only these: a,b; may be repeated.")
+@click.option("--only", multiple=True, metavar="NAME,...", help="Only these: a,b; may be repeated.")
 @click.option("--seed", default=1, show_default=True, help="Chooses the rows that are damaged.")
 def sabotage(dataset: str | None, only: tuple[str, ...], seed: int) -> None:
     """Damage a copy of a dataset in twelve ways; exit with 1 where the verifier misses one.
