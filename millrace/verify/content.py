@@ -68,7 +68,7 @@ class Content:
 
     def findings(self) -> list[Finding]:
         """All that breaks L5."""
-        table = self.facts.subject.topic
+        topic = self.facts.subject.topic
         corrected = other_than_replayed(self.facts.raw, self._replays)
         self._note("value_sha256", corrected, "its replay says (replayed_sha256)")
         return [
@@ -76,7 +76,7 @@ class Content:
                 self.facts,
                 "L5",
                 f"have another {column} than {self._why[column]}",
-                REMEDY.format(topic=table),
+                REMEDY.format(topic=topic),
                 np.unique(np.concatenate(keys)),
             )
             for column, keys in self._wrong.items()

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from millrace.lake.errors import HdfsUnreachableError
 from millrace.lake.io import hdfs
 
 #: Nothing is there: whoever goes where it is sent fails.
@@ -72,5 +73,8 @@ def test_a_file_is_written_and_read_where_the_datanode_really_is(address: str) -
 
 def test_without_a_redirect_the_advertised_address_is_asked(address: str) -> None:
     store = hdfs(f"http://{address}", "millrace")
-    with pytest.raises(Exception, match="localhost"), store.open("/a/file", "wb") as file:
+    with (
+        pytest.raises(HdfsUnreachableError, match="localhost"),
+        store.open("/a/file", "wb") as file,
+    ):
         file.write(b"rows")

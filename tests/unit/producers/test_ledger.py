@@ -120,7 +120,6 @@ def test_runs_write_files_of_their_own_and_leave_older_ones_alone(tmp_path: Path
     assert summarise(tmp_path) == {"orders": Counts(acknowledged=1, unknown=7)}
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's always-full device")
 def test_a_full_disk_stops_the_sending_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

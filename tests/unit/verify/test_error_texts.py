@@ -14,7 +14,7 @@ import pytest
 from millrace.contracts.model import Field
 from millrace.verify.checksum import Asked, Sum
 from millrace.verify.engines import compare
-from millrace.verify.errors import VerifyError, raise_if_away
+from millrace.verify.errors import SourceAwayError, VerifyError, raise_if_away
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "errors"
 RAW, QUARANTINE = "raw.visits", "raw.quarantine"
@@ -184,6 +184,6 @@ def test_a_damaged_ledger_is_said_in_these_words(
 
 
 def test_a_service_that_is_away_is_said_in_these_words(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match="refused") as error:
+    with pytest.raises(SourceAwayError) as error:
         raise_if_away(ConnectionError(os.strerror(111)), "the store of the tables")
     expect_words("verify_source_away", said([f"error: {error.value}"], tmp_path))
