@@ -13,19 +13,23 @@ from millrace.maintenance.trino import TrinoEngine
 from millrace.settings import load
 
 
-def _split(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+def _split(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, ...]:
+    if value is None:
+        return ()
     steps = tuple(each.strip() for each in value.split(",") if each.strip())
     if unknown := set(steps) - set(STEPS):
         raise click.BadParameter(f"{min(unknown)} is none of {', '.join(STEPS)}")
+    if not steps:  # without a step all of them would run
+        raise click.BadParameter(f"it names none of {', '.join(STEPS)}")
     return steps
 
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only say what each step would do.")
 @click.option("--table", "tables", multiple=True, help="Only this one, as raw.orders; repeatable.")
-@click.option(
-    "--only", "steps", default="", callback=_split, help=f"Only these of {','.join(STEPS)}."
-)
+@click.option("--only", "steps", callback=_split, help=f"Only these of {','.join(STEPS)}.")
 def maintain(dry_run: bool, tables: tuple[str, ...], steps: tuple[str, ...]) -> None:
     """Remove old rows, compact files and manifests, expire snapshots, delete orphans.
 

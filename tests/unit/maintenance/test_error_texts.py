@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from pyiceberg.exceptions import CommitFailedException
 
+from millrace.cli.maintain import maintain
 from millrace.errors import MillraceError
 from millrace.maintenance import errors
 from millrace.maintenance.trino import TrinoEngine
@@ -38,6 +40,11 @@ def test_a_refusal_is_said_in_these_words(golden: str) -> None:
 def test_a_store_that_says_more_in_a_field_is_quoted_by_it() -> None:
     error = errors.StoreError(TABLE, "compact", CommitFailedException("two\nlines"))
     assert error.cause == "CommitFailedException: two lines"
+
+
+@pytest.mark.parametrize("steps", ["", ",", "compact,vacuum"])
+def test_steps_that_there_are_not_never_run_all_of_them(steps: str) -> None:
+    assert CliRunner().invoke(maintain, ["--only", steps]).exit_code == 2
 
 
 def test_a_trino_that_is_away_is_said_in_these_words() -> None:
