@@ -7,7 +7,6 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import trino
 from trino.exceptions import TrinoQueryError
@@ -63,7 +62,8 @@ def ask_trino(settings: Settings) -> Engine:
 
 def ask_spark(settings: Settings) -> Engine:
     """Spark in local mode, in a process of its own that answers all at once."""
-    script = Path(__file__).with_name("spark_checksum.py")
+    # Containers mount the code below the root, which need not be where this file is.
+    script = settings.root / "millrace" / "verify" / "spark_checksum.py"
 
     def ask(asked: Sequence[Asked]) -> list[Answer]:
         command = [
