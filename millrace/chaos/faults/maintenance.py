@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: As many small files of one day are worth a compaction.
 FILES = 6
-COMMAND_S = 420.0
+COMMAND_S = 900.0
 #: Half a year of a shop of this size is built in a minute and a half.
 SAMPLE = ("--customers", "60", "--products", "30", "--locations", "5", "--orders", "300")
 #: Folders of the bucket.
