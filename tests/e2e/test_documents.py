@@ -39,10 +39,13 @@ def test_a_documented_command_works(cluster: Settings, command: str) -> None:
 
 def paste(commands: str) -> str:
     """Run what a reader would paste into a shell; every command has to succeed."""
+    # What `make test ARGS=...` was given is not the reader's.
+    of_make = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL", "ARGS")
+    environment = {name: value for name, value in os.environ.items() if name not in of_make}
     done = subprocess.run(
         ["/bin/sh", "-ec", commands],
         cwd=ROOT,
-        env=dict(os.environ),
+        env=environment,
         check=False,
         capture_output=True,
         text=True,
