@@ -19,7 +19,7 @@ from millrace.errors import MillraceError
 from millrace.settings import Settings
 
 #: Of the REST interface, which Connect can not do without.
-BASE_PORT = 8083
+BASE_PORT = 8095
 CONTROL_PARTITIONS = 1
 #: The driver's and the executor's heap together.
 HEAP = "1280m"

@@ -60,7 +60,7 @@ def test_connect_speaks_to_the_beds_services_alone(terms: Terms, tmp_path: Path)
     worker = worker_settings(terms.settings, tmp_path / "offsets")
     sink = sink_settings(terms, "control")
     assert worker["bootstrap.servers"] == "127.0.0.1:24092"
-    assert worker["listeners"] == "http://127.0.0.1:23083"
+    assert worker["listeners"] == "http://127.0.0.1:23095"
     assert sink["iceberg.catalog.uri"] == "thrift://127.0.0.1:24083"
     assert sink["iceberg.control.commit.interval-ms"] == "2000"
 
