@@ -134,7 +134,7 @@ def test_environment(settings: Settings, bed: Bed) -> dict[str, str]:
         # A copy: the tests add datasets and fields.
         shutil.copytree(settings.root / "contracts", contracts)
     # Which images are tested, and what their build needs on this machine, is not of a cluster.
-    wanted = ("MILLRACE_BUILD_", "MILLRACE_VERSION", "MILLRACE_REVISION")
+    wanted = ("MILLRACE_BUILD_", "MILLRACE_VERSION", "MILLRACE_REVISION", "MILLRACE_CODE_REVISION")
     kept = {k: v for k, v in os.environ.items() if k.startswith(wanted)}
     if bed is DOCKER:
         kept = PLANTED_SECRETS | kept

@@ -103,17 +103,24 @@ def test_no_compose(clone: Clone, tmp_path: Path) -> None:
     expect("no_compose", refused(clone, PATH=path_with(tmp_path / "bin", program)))
 
 
-def test_an_old_compose(clone: Clone, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "overlay", "golden"),
+    [("1.29.2", "none", "old_compose"), ("2.23.3", "starburst", "old_compose_for_starburst")],
+)
+def test_an_old_compose(
+    clone: Clone, tmp_path: Path, version: str, overlay: str, golden: str
+) -> None:
     plugin = tmp_path / "config" / "cli-plugins" / "docker-compose"
     plugin.parent.mkdir(parents=True)
-    about = '{"SchemaVersion":"0.1.0","Vendor":"Docker Inc.","Version":"1.29.2"}'
+    about = f'{{"SchemaVersion":"0.1.0","Vendor":"Docker Inc.","Version":"{version}"}}'
     plugin.write_text(
         "#!/bin/sh\n"
         f"[ \"$1\" = docker-cli-plugin-metadata ] && echo '{about}' && exit\n"
-        "echo 1.29.2\n"
+        f"echo {version}\n"
     )
     plugin.chmod(0o755)
-    expect("old_compose", refused(clone, DOCKER_CONFIG=str(tmp_path / "config")))
+    said = refused(clone, DOCKER_CONFIG=str(tmp_path / "config"), OVERLAY=overlay)
+    expect(golden, said)
 
 
 def test_a_port_that_another_container_publishes(clone: Clone, tmp_path: Path) -> None:

@@ -48,9 +48,9 @@ def build(settings: Settings, overlays: Collection[str] | None = None) -> None:
     Raises:
         MillraceError: there is no engine, or a step failed.
     """
-    find_engine()
     chosen = read_overlays(settings.home) if overlays is None else tuple(overlays)
     project = Project(settings, chosen)
+    find_engine(project.oldest_compose)
     log = settings.home / "logs" / "build.log"
     close(settings.home)
     log.parent.mkdir(exist_ok=True)

@@ -137,7 +137,7 @@ def explain(said: str, command: str) -> EngineError:
     return EngineError(f"docker {command}", last[:500], "make doctor")
 
 
-def find_engine() -> Engine:
+def find_engine(oldest_compose: tuple[int, int] = OLDEST_COMPOSE) -> Engine:
     """The engine and its Compose.
 
     Raises:
@@ -154,17 +154,18 @@ def find_engine() -> Engine:
         raise EngineError("the container engine", cause, f"{_NATIVE}  # or upgrade Docker")
     memory = int(answer.get("MemTotal", 0)) // 2**20
     is_here = answer.get("Name") == socket.gethostname()
-    return Engine(version, _compose(), memory, is_here, str(answer.get("DockerRootDir", "")))
+    compose = _compose(oldest_compose)
+    return Engine(version, compose, memory, is_here, str(answer.get("DockerRootDir", "")))
 
 
-def _compose() -> str:
+def _compose(oldest: tuple[int, int]) -> str:
     done = call("compose", "version", "--short", timeout=_ANSWER_SECONDS)
     version = done.stdout.decode(errors="replace").strip()
     if done.returncode or not version:
         remedy = f"sudo apt-get install docker-compose-plugin  # or {_NATIVE}"
         raise EngineError("Docker Compose", "`docker compose` is not installed", remedy)
-    if _numbers(version) < OLDEST_COMPOSE:
-        cause = f"it is version {version}, the cluster needs {_dotted(OLDEST_COMPOSE)} or later"
+    if _numbers(version) < oldest:
+        cause = f"it is version {version}, the cluster needs {_dotted(oldest)} or later"
         remedy = f"sudo apt-get install docker-compose-plugin  # or {_NATIVE}"
         raise EngineError("Docker Compose", cause, remedy)
     return version

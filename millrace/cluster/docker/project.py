@@ -11,13 +11,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from millrace.cluster.docker.engine import EngineError, compose_program, explain, guarded
+from millrace.cluster.docker.engine import (
+    OLDEST_COMPOSE,
+    EngineError,
+    compose_program,
+    explain,
+    guarded,
+)
 from millrace.environment import cluster_environment
 from millrace.errors import MillraceError
 from millrace.settings import Settings
 
 #: overlay -> its compose file, below the repository
 OVERLAYS = {name: f"docker/compose.{name}.yml" for name in ("mysql", "starburst", "impala")}
+#: overlay -> the oldest Compose that reads its file, where the cluster itself takes an older one
+_COMPOSE = {"starburst": (2, 24)}
 #: What the compose file starts on demand only.
 PROFILES = ("history", "scale")
 _BUILD_NAME = "millrace"
@@ -50,6 +58,11 @@ class Project:
         """The compose file and those of the overlays."""
         root = self.settings.root
         return [root / "docker-compose.yml", *(root / OVERLAYS[name] for name in self.overlays)]
+
+    @property
+    def oldest_compose(self) -> tuple[int, int]:
+        """The oldest version that reads all the files."""
+        return max(OLDEST_COMPOSE, *(_COMPOSE.get(name, (0, 0)) for name in self.overlays), (0, 0))
 
     def environment(self) -> dict[str, str]:
         """What Compose reads: ports, sizes, the folder of contracts; no host, no folder of ours."""

@@ -152,7 +152,8 @@ class DockerRuntime:
         return found
 
     def _plan(self, profiles: Collection[str]) -> Plan:
-        engine, found = find_engine(), self._containers()
+        engine = find_engine(self.project.oldest_compose)
+        found = self._containers()
         config = self.project.config(profiles)
         # What a profile once started is a part of this cluster: a stopped part is started, too.
         if left := set(found) - set(config["services"]):
