@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 
 import click
 
@@ -20,7 +21,7 @@ from millrace.landing.lander import Lander
 from millrace.landing.rebuild import plan_rebuilds
 from millrace.landing.reset import reset_offsets
 from millrace.landing.status import measure
-from millrace.landing.yarn import Yarn, submit
+from millrace.landing.yarn import Application, Yarn, submit
 from millrace.settings import load
 
 STOP_TIMEOUT_S = 120.0
@@ -36,9 +37,10 @@ def landing() -> None:
 
 @landing.command()
 def start() -> None:
-    """Submit the application to YARN, unless it runs already."""
+    """Submit the application to YARN, unless it runs already; of several keep the oldest."""
     yarn = Yarn(load())
     if running := yarn.landing():
+        _keep_first(yarn, running)
         click.echo(f"{running[0].id} is {running[0].state.lower()} already")
         return
     contracts = list(load_contracts().values())
@@ -49,8 +51,7 @@ def start() -> None:
     applications = yarn.landing()
     if not applications:
         raise NotLandingError("the application ended at once")
-    for later in applications[1:]:  # two starts raced: the first one stays
-        yarn.kill(later)
+    _keep_first(yarn, applications)  # two starts raced
     click.echo(f"{applications[0].id} lands {', '.join(each.topic for each in contracts)}")
 
 
@@ -171,6 +172,15 @@ def rebuild(datasets: tuple[str, ...], dry_run: bool, yes: bool) -> None:
     for each in needed:
         each.apply()
         click.echo(f"{each.table.name}: recorded")
+
+
+def _keep_first(yarn: Yarn, applications: Sequence[Application]) -> None:
+    """Kill all but the first: two take each other's batches, and both start again for ever."""
+    first, *others = applications
+    for each in others:
+        yarn.kill(each)
+    if others:
+        click.echo(f"{', '.join(each.id for each in others)} killed: {first.id} is older")
 
 
 def _gate(contract: Contract) -> GateError | None:
