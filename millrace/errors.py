@@ -1,7 +1,8 @@
 """The one error base of Millrace.
 
 Every error a user can cause names the thing, the cause and a command that mends it. The command
-line prints the three on standard error and exits with 1; a traceback means a defect of Millrace.
+line prints the three on standard error and exits with `exit_code`; a traceback means a defect of
+Millrace.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ class MillraceError(Exception):
 
     #: True where trying the same again may succeed.
     transient = False
+    #: Of the command that ends with it; another one where 1 says something else.
+    exit_code = 1
 
     def __init__(self, thing: str, cause: str, remedy: str) -> None:
         super().__init__(thing, cause, remedy)

@@ -101,7 +101,7 @@ def main() -> None:
         cli.main(prog_name="millrace", standalone_mode=True)
     except MillraceError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        sys.exit(error.exit_code)
     except OSError as error:
         known = explain(error)
         if known is None:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from rich.console import Console
 
+from millrace.cli import explain
 from millrace.cli.moments import Since
 from millrace.cluster.runtime import collect
+from millrace.errors import MillraceError
 from millrace.settings import Settings, load
 
 #: As in `millrace.verify.run`, which is not imported for `--help`.
 ENGINES = ("pyiceberg", "trino", "spark")
 WAIT_S = 60.0
+#: Where nothing could be judged: 1 is a finding, 2 is click's for wrong usage.
+NOT_JUDGED = 3
 
 
 class Engines(click.ParamType[tuple[str, ...]]):
@@ -78,22 +84,40 @@ def verify(
 
     Reads the producers' ledger, the topics and the files of the tables, by a path that shares no
     code with the writer. Exits with 0 where nothing is found, 1 where something is, 2 for wrong
-    usage.
+    usage, 3 where it could not judge, as where a service does not answer: then there is no receipt.
     """
     from millrace.verify.run import sources_of
     from millrace.verify.run import verify as judge
     from millrace.verify.subject import subjects
 
-    settings = load()
-    sources = sources_of(settings, lambda: collect(settings))
-    chosen = subjects(settings, datasets, since)
-    console = Console(stderr=True)
-    with console.status("") as status:
-        report = judge(chosen, settings, engines, wait_s=wait_s, sources=sources, say=status.update)
-    for line in report.lines():
-        click.echo(line)
-    click.echo(f"receipt: {_write(settings, report.to_json(), receipt)}")
+    with _judging():
+        settings = load()
+        sources = sources_of(settings, lambda: collect(settings))
+        chosen = subjects(settings, datasets, since)
+        with Console(stderr=True).status("") as status:
+            report = judge(
+                chosen, settings, engines, wait_s=wait_s, sources=sources, say=status.update
+            )
+        for line in report.lines():
+            click.echo(line)
+        click.echo(f"receipt: {_write(settings, report.to_json(), receipt)}")
     sys.exit(0 if report.ok else 1)
+
+
+@contextmanager
+def _judging() -> Iterator[None]:
+    """Have an error that keeps it from a receipt end the command with `NOT_JUDGED`."""
+    try:
+        yield
+    except MillraceError as error:
+        error.exit_code = NOT_JUDGED
+        raise
+    except OSError as error:
+        known = explain(error)
+        if known is None:
+            raise
+        known.exit_code = NOT_JUDGED
+        raise known from error
 
 
 def _write(settings: Settings, text: str, path: Path | None) -> Path:

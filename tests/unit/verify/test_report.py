@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,9 +13,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from millrace.cli import main
 from millrace.cli.verify import ENGINES, WAIT_S, verify
 from millrace.verify import run
+from millrace.verify.errors import SourceAwayError
 from millrace.verify.report import Finding, Report
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "errors"
 
 
 def test_a_finding_is_shown_with_its_first_positions_and_what_to_do() -> None:
@@ -54,6 +61,52 @@ def test_the_command_knows_what_verification_knows() -> None:
 )
 def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(verify, arguments).exit_code == 2
+
+
+def ending(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
+    """The exit code of `millrace verify ARGUMENTS`."""
+    monkeypatch.setattr(sys, "argv", ["millrace", "verify", *arguments])
+    with pytest.raises(SystemExit) as left:
+        main()
+    return left.value.code
+
+
+@pytest.mark.parametrize(
+    ("findings", "code"), [((), 0), ((Finding("L1", "orders", "a record is gone", "make x"),), 1)]
+)
+def test_a_judgement_ends_with_0_or_1_and_a_receipt(
+    findings: tuple[Finding, ...], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "sources_of", lambda *_: None)
+    monkeypatch.setattr(run, "verify", lambda *_, **__: Report(findings))
+    receipt = tmp_path / "it.json"
+    assert ending(["--receipt", str(receipt)], monkeypatch) == code
+    assert receipt.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "golden"),
+    [
+        (SourceAwayError("the store of the tables", "Connection refused"), "verify_source_away"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "command_disk_full"),
+    ],
+)
+def test_what_can_not_be_judged_ends_with_3_and_no_receipt(
+    error: Exception,
+    golden: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(run, "sources_of", lambda *_: None)
+    monkeypatch.setattr(run, "verify", fail)
+    receipt = tmp_path / "it.json"
+    assert ending(["--receipt", str(receipt)], monkeypatch) == 3
+    assert capsys.readouterr().err == (GOLDEN / f"{golden}.txt").read_text()
+    assert not receipt.exists()
 
 
 def test_since_is_so_long_ago_or_a_time_in_utc() -> None:
