@@ -2,8 +2,9 @@
 
 Every few minutes: start the streaming application where it is not running (starting it twice is
 harmless). Then `watch_landing` reports each topic's lag; it fails where table and log disagree, and
-where a record has not landed though half of its topic's retention is over. What is open in
-quarantine is counted by class, and published as dead letters.
+where a record has not landed though half of its topic's retention is over. `check_quarantine` fails
+where a stream of any dataset has turned bad, and holds up nothing. What is open in quarantine is
+counted by class, and published as dead letters.
 """
 
 from __future__ import annotations
@@ -30,6 +31,13 @@ with DAG(
     watch_landing = MillraceOperator(
         task_id="watch_landing", arguments=["landing", "status", "--strict"]
     )
+    # An hour is records enough for a verdict, and soon over once the producer is mended. The one
+    # retry is for a service that was away, or a batch whose good records were not yet committed.
+    check_quarantine = MillraceOperator(
+        task_id="check_quarantine",
+        arguments=["quarantine", "check", "--since", "1h"],
+        retries=1,
+    )
     report_quarantine = MillraceOperator(
         task_id="report_quarantine",
         arguments=["quarantine", "list", "--status", "open", "--limit", "0"],
@@ -37,5 +45,5 @@ with DAG(
     publish_dead_letters = MillraceOperator(
         task_id="publish_dead_letters", arguments=["quarantine", "publish"]
     )
-    ensure_landing >> watch_landing
+    ensure_landing >> [watch_landing, check_quarantine]
     ensure_landing >> report_quarantine >> publish_dead_letters

@@ -245,6 +245,6 @@ def test_the_dag_that_watches_the_stream_reports_and_publishes(
     send_rubbish(weighed)
     millrace(*WAIT)
     said = millrace("run", "lake_landing", timeout=600).stdout
-    assert "publish_dead_letters" in said
+    assert "check_quarantine" in said and "publish_dead_letters" in said
     letters = dead_letters(weighed)
     assert (sum(letters.values()), set(letters.values())) == (before + RUBBISH, {1})

@@ -11,9 +11,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pendulum
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.timetables.base import DataInterval, TimeRestriction
 
 from millrace_airflow.dbt import DbtBuildOperator, DbtModelOperator
 from millrace_airflow.millrace import MillraceOperator
@@ -107,6 +109,37 @@ def test_the_pipeline_has_its_groups_and_ends_with_complete(bag: DagBag) -> None
 def test_the_pipeline_keeps_its_order(bag: DagBag, earlier: str, later: str) -> None:
     dag = bag.dags["enterprise_data_pipeline"]
     assert earlier in {task.task_id for task in dag.get_task(later).get_flat_relatives(True)}
+
+
+def interval(dag: Any) -> timedelta:
+    """From one scheduled run of a DAG to the next."""
+    ticks = [pendulum.datetime(2026, 1, 1)]
+    for _ in range(2):
+        run = dag.timetable.next_dagrun_info(
+            last_automated_data_interval=DataInterval.exact(ticks[-1]),
+            restriction=TimeRestriction(earliest=None, latest=None, catchup=True),
+        )
+        ticks.append(run.run_after)
+    return ticks[2] - ticks[1]
+
+
+def test_a_check_of_the_streams_looks_back_to_the_run_before(tasks: list[Any]) -> None:
+    """Else what turns bad between two runs and ends before the second fails neither."""
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    checks = {task.dag_id: task for task in tasks if task.label == "check_quarantine"}
+    assert set(checks) == {"enterprise_data_pipeline", "lake_landing"}
+    for check in checks.values():
+        since = check.arguments[check.arguments.index("--since") + 1]
+        window = timedelta(**{units[since[-1]]: int(since[:-1])})
+        assert window >= interval(check.dag), check.dag_id
+
+
+def test_any_dataset_that_turns_bad_fails_landings_run_and_holds_up_nothing(bag: DagBag) -> None:
+    check = bag.dags["lake_landing"].get_task("check_quarantine")
+    assert "--dataset" not in check.arguments
+    assert check.downstream_task_ids == set()
+    assert check.trigger_rule.value == "all_success"
+    assert check.retries == 1
 
 
 def test_maintenance_shows_its_plan_first_and_ends_with_what_deletes_files(bag: DagBag) -> None:
