@@ -14,6 +14,7 @@ from pyiceberg.expressions import And, EqualTo, GreaterThanOrEqual
 from pyiceberg.table import Table
 
 from millrace.contracts import Contract
+from millrace.contracts.names import OPEN
 from millrace.quarantine.errors import TurnedBadError
 from millrace.quarantine.records import (
     QuarantinedRecord,
@@ -95,7 +96,7 @@ def shares(
     since: datetime,
     most_percent: float | None = None,
 ) -> list[Share]:
-    """The share of each contract's stream that turned out bad since then.
+    """The share of each contract's stream that turned out bad since then, and is not settled.
 
     Args:
         most_percent: instead of what each contract bears.
@@ -108,6 +109,7 @@ def shares(
         landed = _count(raw, GreaterThanOrEqual(term="landed_at", value=moment))
         refused = And(
             EqualTo(term="dataset", value=contract.dataset),
+            EqualTo(term="status", value=OPEN),
             GreaterThanOrEqual(term="quarantined_at", value=moment),
         )
         bad = _count(quarantine, refused)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.quarantine import replay as replay_module
+from millrace.quarantine.counts import shares
 from millrace.quarantine.discard import discard
 from millrace.quarantine.errors import InRawError, NotQuarantinedError
 from millrace.quarantine.marks import mark
@@ -40,6 +42,14 @@ def test_a_discarded_record_that_is_named_is_replayed(corrected: Bed) -> None:
     settle(corrected, at(0))
     assert corrected.replay(0).landed == 1
     assert (corrected.states_of()[0], corrected.raw().count(0)) == ("replayed", 1)
+
+
+def test_what_is_settled_is_no_longer_held_against_its_stream(corrected: Bed) -> None:
+    hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    settle(corrected, at(0))
+    corrected.replay(3)
+    (share,) = shares(corrected.catalog, [corrected.contract], hour_ago)
+    assert (share.landed, share.bad) == (7, 2)
 
 
 def test_a_second_discard_finds_nothing_open(landed: Bed) -> None:
