@@ -98,7 +98,7 @@ def beside(
     python = str(settings.dist / "lake" / "bin" / "python")
     with tempfile.NamedTemporaryFile(prefix=f"millrace-test-{part}-", suffix=".log") as log:
         click.echo(f"{part} tests run beside the others; see them: tail -f {log.name}")
-        command = ["nice", "-n", "5", python, "-m", "millrace", "test", part, *arguments]
+        command = ["nice", "-n", "10", python, "-m", "millrace", "test", part, *arguments]
         with subprocess.Popen(command, cwd=settings.root, stdout=log, stderr=log) as process:
             try:
                 yield process
