@@ -22,11 +22,11 @@ from millrace.contracts import Contract
 from millrace.errors import MillraceError
 from millrace.settings import Settings
 from millrace_producers import client
-from millrace_producers.encoding import Encoder, Record, make_encoder
+from millrace_producers.encoding import Encoder, Record
 from millrace_producers.ledger import Ledger
 from millrace_producers.publisher import Outgoing, Publisher
 from millrace_producers.sample.bad import plant
-from millrace_producers.sample.publish import make_outgoing
+from millrace_producers.sample.publish import make_encoders, make_outgoing
 
 #: What two busy cores land beside a driver that is being started again.
 RATE = 200.0
@@ -77,9 +77,7 @@ class Load:
 
     def __enter__(self) -> Load:
         self._registry = client.make_registry(self._settings)
-        for contract in self._contracts:
-            schema_id = client.require_schema(self._registry, self._settings, contract)
-            self._encoders[contract.dataset] = make_encoder(contract, self._registry, schema_id)
+        self._encoders = make_encoders(self._registry, self._settings, self._contracts)
         self._thread.start()
         return self
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from confluent_kafka.schema_registry import SchemaRegistryClient
+
 from millrace.contracts import Contract
 from millrace.settings import Settings
 from millrace_producers import client
@@ -69,7 +71,13 @@ def publish_sample(
 
 def connect(settings: Settings, contracts: Iterable[Contract]) -> dict[str, Encoder]:
     """The encoder of each dataset, once the registry has answered for all of them."""
-    registry = client.make_registry(settings)
+    return make_encoders(client.make_registry(settings), settings, contracts)
+
+
+def make_encoders(
+    registry: SchemaRegistryClient, settings: Settings, contracts: Iterable[Contract]
+) -> dict[str, Encoder]:
+    """The same from a registry's client that the caller closes."""
     encoders = {}
     for contract in contracts:
         schema_id = client.require_schema(registry, settings, contract)
