@@ -62,7 +62,8 @@ class Project:
     @property
     def oldest_compose(self) -> tuple[int, int]:
         """The oldest version that reads all the files."""
-        return max(OLDEST_COMPOSE, *(_COMPOSE.get(name, (0, 0)) for name in self.overlays), (0, 0))
+        own = [_COMPOSE[overlay] for overlay in self.overlays if overlay in _COMPOSE]
+        return max([OLDEST_COMPOSE, *own])
 
     def environment(self) -> dict[str, str]:
         """What Compose reads: ports, sizes, the folder of contracts; no host, no folder of ours."""
