@@ -47,7 +47,7 @@ class Bed:
 
 
 NATIVE = Bed(".millrace-test", "native", 12_000, f"http://127.0.0.1:{9099 + 12_000}/")
-#: No cluster: the settings of the unit tests, which may run beside those on NATIVE.
+#: No cluster: the settings of the unit tests.
 UNIT = Bed(".millrace-unit", "native", 11_000, f"http://127.0.0.1:{9099 + 11_000}/")
 #: That of `millrace chaos`.
 CHAOS = Bed(".millrace-chaos", "native", 14_000, f"http://127.0.0.1:{9099 + 14_000}/")

@@ -9,14 +9,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import click
 
@@ -38,8 +33,11 @@ PARTS: dict[str, tuple[str, list[str]]] = {
 }
 CLUSTER_PARTS = {"integration", "e2e", "fire"}
 #: One pytest for all that needs the cluster, so that it starts once.
-CLUSTER = (["integration", "e2e"],)
-CHOICES = {"unit": (["unit"], ["dags"]), "cluster": CLUSTER}
+CHOICES = {
+    "unit": (["unit"], ["dags"]),
+    "cluster": (["integration", "e2e"],),
+    "all": (["unit"], ["dags"], ["integration", "e2e"]),
+}
 #: Those that look at processes of this machine run natively; those in tests/docker stand for them.
 ON_CONTAINERS = ["-m", "not native"]
 #: choice -> arguments of pytest, on containers
@@ -50,9 +48,7 @@ DOCKER_CHOICES = {
 
 
 @click.command(name="test", context_settings={"ignore_unknown_options": True})
-@click.argument(
-    "part", default="all", type=click.Choice(["all", *CHOICES, *PARTS, *DOCKER_CHOICES])
-)
+@click.argument("part", default="all", type=click.Choice([*CHOICES, *PARTS, *DOCKER_CHOICES]))
 @click.option("--remove-images", is_flag=True, help="Remove our images after the Docker parts.")
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
 def run_tests(part: str, remove_images: bool, pytest_arguments: tuple[str, ...]) -> None:
@@ -76,38 +72,11 @@ def run_tests(part: str, remove_images: bool, pytest_arguments: tuple[str, ...])
 
         selected = [*DOCKER_CHOICES[part], *pytest_arguments]
         codes = [run_on_containers(settings, part, selected, remove_images=remove_images)]
-    elif part == "all":
-        with beside(settings, "unit", pytest_arguments) as unit:
-            codes = [run_round(settings, names, list(pytest_arguments)) for names in CLUSTER]
-        codes.append(unit.returncode)
     else:
         rounds = CHOICES.get(part, ([part],))
         codes = [run_round(settings, names, list(pytest_arguments)) for names in rounds]
     click.echo(f"tests took {time.monotonic() - started:.0f} s")
     sys.exit(1 if any(codes) else 0)
-
-
-@contextmanager
-def beside(
-    settings: Settings, part: str, arguments: tuple[str, ...]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a part that needs no cluster beside one that does, and print what it said when both end.
-
-    The parts on the cluster mostly wait, and this one only computes: it gets what they leave.
-    """
-    python = str(settings.dist / "lake" / "bin" / "python")
-    with tempfile.NamedTemporaryFile(prefix=f"millrace-test-{part}-", suffix=".log") as log:
-        click.echo(f"{part} tests run beside the others; see them: tail -f {log.name}")
-        command = ["nice", "-n", "10", python, "-m", "millrace", "test", part, *arguments]
-        with subprocess.Popen(command, cwd=settings.root, stdout=log, stderr=log) as process:
-            try:
-                yield process
-                process.wait()
-            except BaseException:
-                process.send_signal(signal.SIGINT)  # it ends its pytest, too
-                raise
-            finally:
-                click.echo(Path(log.name).read_text(errors="replace"))
 
 
 def run_round(settings: Settings, parts: list[str], arguments: list[str]) -> int:
