@@ -21,7 +21,8 @@ from millrace.settings import Settings, load
 #: part of the suite -> (environment, arguments of pytest)
 PARTS: dict[str, tuple[str, list[str]]] = {
     "lint": ("lake", ["tests/unit/house", "tests/unit/marts/test_marts_tools.py"]),
-    "unit": ("lake", ["tests/unit", "--ignore=tests/unit/dags"]),
+    # Two processes: these only compute. A file's tests share what they set up.
+    "unit": ("lake", ["tests/unit", "--ignore=tests/unit/dags", "-n", "2", "--dist", "loadfile"]),
     # The other conftest files import the lake's libraries.
     "dags": (
         "airflow",

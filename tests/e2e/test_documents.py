@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import textwrap
 from pathlib import Path
 
 import pytest
 
 from millrace.settings import Settings
+from tests.e2e.paste import paste
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ("README.md", "docs/quickstart.md")
 COOKBOOK = ROOT / "docs" / "cookbooks" / "add-a-dataset.md"
 #: Run by another test, or running this one.
-ELSEWHERE = {"make demo": "tests/e2e/test_demo.py", "make test": "is running this test"}
+ELSEWHERE = {
+    "make demo": "tests/e2e/test_demo.py",
+    "make test": "is running this test",
+    "make verify": "tests/e2e/test_sabotage.py",
+}
 
 
 def commands() -> list[str]:
@@ -35,24 +38,6 @@ def test_the_two_commands_are_the_first_ones() -> None:
 @pytest.mark.parametrize("command", [line for line in commands() if line not in ELSEWHERE])
 def test_a_documented_command_works(cluster: Settings, command: str) -> None:
     assert paste(command).strip(), f"{command} prints nothing"
-
-
-def paste(commands: str) -> str:
-    """Run what a reader would paste into a shell; every command has to succeed."""
-    # What `make test ARGS=...` was given is not the reader's.
-    of_make = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL", "ARGS")
-    environment = {name: value for name, value in os.environ.items() if name not in of_make}
-    done = subprocess.run(
-        ["/bin/sh", "-ec", commands],
-        cwd=ROOT,
-        env=environment,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, f"{commands}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    return done.stdout
 
 
 def test_the_cookbook_leads_from_a_contract_to_a_row(cluster: Settings) -> None:
