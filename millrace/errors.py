@@ -32,6 +32,15 @@ class MillraceError(Exception):
         return f"{self.thing}: {self.cause}\n  to mend it: {self.remedy}"
 
 
+class BadDataError(MillraceError):
+    """A check has found bad data: the same data fail it again, so a task does not try it twice.
+
+    millrace_airflow.millrace.BAD_DATA is the same number.
+    """
+
+    exit_code = 4
+
+
 class TransientError(MillraceError):
     """A failure that may pass by itself: a service that is not ready, a lost race."""
 

@@ -80,7 +80,7 @@ with DAG(
         )
 
     with TaskGroup("data_storage"):
-        # Rows that break a rule break it again; the one retry is for a service that was away.
+        # The one retry is for a service that was away: bad data fail it at once.
         check_processed = MillraceOperator(
             task_id="check_processed", arguments=["check", "processed"], retries=1
         )

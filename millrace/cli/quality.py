@@ -15,7 +15,7 @@ def check() -> None:
 
 @check.command()
 def processed() -> None:
-    """Check the processed tables and write the Data Docs; exit with 1 where rows break a rule."""
+    """Check the processed tables and write the Data Docs; exit with 4 where rows break a rule."""
     from millrace.quality.gate import check_processed  # takes two seconds
 
     index = check_processed(load(), load_contracts().values(), tell=click.echo)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from millrace.errors import MillraceError
+from millrace.errors import BadDataError
 
 #: More would hide the first one.
 SHOWN = 10
@@ -34,7 +34,7 @@ class Violation:
         return f"{self.table}: {self.expectation}: {self.rows} rows do not{keys}"
 
 
-class QualityError(MillraceError):
+class QualityError(BadDataError):
     """The processed tables are not as the contracts say; the marts are not built from them."""
 
     def __init__(self, violations: Sequence[Violation], docs: Path) -> None:

@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from millrace_airflow.process import Process
 
 EXECUTABLE = "$MILLRACE_ROOT/bin/millrace"
+#: Exit code of a check that has found bad data: millrace.errors.BadDataError.
+BAD_DATA = 4
 
 
 class MillraceOperator(BaseOperator):
     """Run `millrace ARGS`; an error of the command, its cause and its remedy, is the task's.
 
     The standard BashOperator keeps only the last line of the output, which is the remedy without
-    the error that it mends.
+    the error that it mends. A check that has found bad data is not tried again.
 
     Args:
         arguments: templated words of the command line.
@@ -43,7 +45,8 @@ class MillraceOperator(BaseOperator):
         if self.only_if == "False":
             raise AirflowSkipException("switched off by the parameters of this run")
         self._process.take(context["ti"])
-        self._process.run(self.command)
+        if self._process.run(self.command, accept=(0, BAD_DATA)) == BAD_DATA:
+            raise AirflowFailException(str(self._process.failure(self.command)))
 
     def on_kill(self) -> None:
         """End the command with the task."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from airflow.timetables.base import TimeRestriction
 
 from millrace_airflow.defaults import at
-from millrace_airflow.millrace import MillraceOperator
+from millrace_airflow.millrace import BAD_DATA, MillraceOperator
 from millrace_airflow.notify import notify
 from millrace_airflow.process import Process
 from millrace_airflow.starburst import StarburstOperator
@@ -47,6 +48,17 @@ def test_a_failed_command_fails_with_the_error_and_its_remedy(
     assert str(error.value) == (
         "$MILLRACE_ROOT/bin/millrace ended with 1:\nerror: Kafka: no answer\n  to mend it: make up"
     )
+
+
+def test_a_check_that_has_found_bad_data_is_not_tried_again(
+    command_line: Path, state: Path, instance: Any
+) -> None:
+    command_line.write_text("#!/bin/sh\necho 'error: orders: 1 row breaks a rule' >&2\nexit 4\n")
+    operator = MillraceOperator(task_id="check", arguments=["check", "processed"])
+    with pytest.raises(AirflowFailException, match="ended with 4:\nerror: orders"):
+        operator.execute({"ti": instance})
+    source = (Path(__file__).resolve().parents[3] / "millrace" / "errors.py").read_text()
+    assert re.search(rf"class BadDataError.*?exit_code = {BAD_DATA}\n", source, re.DOTALL)
 
 
 def test_a_switched_off_task_is_skipped(command_line: Path) -> None:
