@@ -24,4 +24,5 @@ def paste(commands: str) -> str:
         timeout=600,
     )
     assert done.returncode == 0, f"{commands}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    assert "Traceback (most recent call last)" not in done.stderr, done.stderr[-8000:]
     return done.stdout
