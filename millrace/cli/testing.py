@@ -34,11 +34,8 @@ PARTS: dict[str, tuple[str, list[str]]] = {
 }
 CLUSTER_PARTS = {"integration", "e2e", "fire"}
 #: One pytest for all that needs the cluster, so that it starts once.
-CHOICES = {
-    "unit": (["unit"], ["dags"]),
-    "cluster": (["integration", "e2e"],),
-    "all": (["unit"], ["dags"], ["integration", "e2e"]),
-}
+WHOLE = (["unit"], ["dags"], ["integration", "e2e"])
+CHOICES = {"all": WHOLE, "unit": WHOLE[:2], "cluster": WHOLE[2:]}
 #: Those that look at processes of this machine run natively; those in tests/docker stand for them.
 ON_CONTAINERS = ["-m", "not native"]
 #: choice -> arguments of pytest, on containers
