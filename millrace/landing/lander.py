@@ -58,6 +58,7 @@ class Lander:
         self._raw: dict[str, LandedTable] = {}
         self._quarantine = LandedTable(catalog, QUARANTINE_TABLE, writer)
         self._writer = writer
+        self._unmoved: set[str] = set()
         self.starts: dict[str, plan.Offsets] = {}
 
     def open(self) -> None:
@@ -92,6 +93,7 @@ class Lander:
             quarantined = self._quarantine.offsets.get(topic)
             plan.check_quarantine(contract.dataset, topic, quarantined, self._logs[topic])
             require_quarantine(contract, self._raw[topic], self._quarantine)
+        self._unmoved = set(self._contracts)
 
     def unfinished(self) -> dict[str, Ranges]:
         """Ranges of a batch that died between its two commits, topic by topic."""
@@ -128,6 +130,9 @@ class Lander:
     def commit(self, ranges: Mapping[str, Ranges], files: Iterable[WrittenFile]) -> None:
         """Commit a batch: quarantine where it has rows, then each topic's raw table.
 
+        A topic's first batch moves quarantine's offsets even without rows. A driver from before
+        that was frozen ahead of its commit there is refused then, however it judged the records.
+
         Args:
             ranges: topic to what the batch covers, from the planned offsets: never from rows.
             files: what its tasks wrote.
@@ -156,8 +161,10 @@ class Lander:
             for topic, each in ranges.items()
             if each
         }
-        if bad := of_table.pop(QUARANTINE_TABLE, []):
+        bad = of_table.pop(QUARANTINE_TABLE, [])
+        if bad or self._unmoved & moves.keys():
             self._commit_quarantine(bad, moves, of_table)
+            self._unmoved -= moves.keys()
         self._commit_raw(moves, of_table)
 
     def _require_same_topics(self, topics: Iterable[str]) -> None:

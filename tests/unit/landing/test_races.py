@@ -25,7 +25,7 @@ GOOD = b'{"page": "p"}'
 
 @pytest.fixture
 def all_good(landing: Landing) -> Landing:
-    """A log without bad records: each batch is one commit."""
+    """A log without bad records: each batch of a driver but its first is one commit."""
     landing.values = dict.fromkeys(range(10), GOOD)
     return landing
 
@@ -65,6 +65,7 @@ def test_a_driver_whose_reply_was_lost_does_not_build_on_anothers_commit(
     all_good: Landing, lose_the_reply: Callable[..., None]
 ) -> None:
     first = all_good.driver()
+    all_good.land(first, 1)
     lose_the_reply(lambda: all_good.land(all_good.driver(), 8))
     with pytest.raises(UnknownResultError, match="another commit is on top of it"):
         all_good.land(first, 5)
@@ -94,6 +95,7 @@ def test_files_of_a_commit_that_won_and_was_expired_before_its_driver_looked_sta
     all_good: Landing, lose_the_reply: Callable[..., None]
 ) -> None:
     lander = all_good.driver()
+    all_good.land(lander, 1)
 
     def build_and_expire() -> None:
         table = all_good.table("raw.visits")
@@ -114,6 +116,7 @@ def test_maintenance_on_top_of_a_commit_whose_reply_was_lost_is_no_trouble(
     all_good: Landing, lose_the_reply: Callable[..., None]
 ) -> None:
     lander = all_good.driver()
+    all_good.land(lander, 1)
 
     def maintain() -> None:
         table = all_good.table("raw.visits")
@@ -138,6 +141,21 @@ def test_two_drivers_that_finish_one_batch_by_a_stricter_contract_quarantine_onc
         second.commit(ranges, files[1])
     assert landing.offsets(QUARANTINE_TABLE) == [0, 1, 3, 6, 9]
     assert landing.offsets("raw.visits") == [2, 4, 5, 7, 8]
+
+
+def test_a_frozen_driver_that_judged_by_a_stricter_contract_quarantines_nothing_when_it_thaws(
+    landing: Landing,
+) -> None:
+    """The second one finds no bad records, and so has none to commit to quarantine."""
+    frozen = landing.driver()
+    ranges = {"visits": {0: (0, 10)}}
+    files = landing.sift(0, 10, frozen.job())
+    landing.values = dict.fromkeys(range(10), GOOD)
+    landing.land(landing.driver(), 10)
+    with pytest.raises(TakenOverError):
+        frozen.commit(ranges, files)
+    assert landing.offsets(QUARANTINE_TABLE) == []
+    assert landing.offsets("raw.visits") == list(range(10))
 
 
 def test_a_batch_that_lands_while_the_status_looks_is_no_problem(
