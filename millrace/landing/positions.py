@@ -32,25 +32,22 @@ class LogState:
 
 
 def start_offsets(dataset: str, topic: str, landed: TopicOffsets | None, log: LogState) -> Offsets:
-    """Where landing starts in each partition.
-
-    A topic that was never landed starts at the log's beginning, as does a new partition.
+    """Where landing starts in each partition: at 0 where nothing of it was landed.
 
     Raises:
         TopicRecreatedError: the topic's id is another, or a partition is gone.
         OffsetsAgedOutError: records were deleted before they were landed.
         OffsetsAheadError: the log ends before the table's offsets.
     """
-    if landed is None or not landed.ends:
-        return dict(log.begins)
-    if landed.topic_id is not None:
+    known = landed.ends if landed else {}
+    if landed and known and landed.topic_id is not None:
         require_topic(dataset, topic, landed.topic_id, log.topic_id)
-    starts = dict(log.begins)
-    for partition, offset in landed.ends.items():
-        if partition not in starts:
+    starts = {}
+    for partition in (*log.begins, *known):
+        if partition not in log.begins:
             cause = f"partition {partition} is gone: the topic was created again"
             raise TopicRecreatedError(dataset, topic, cause)
-        begin, end = log.begins[partition], log.ends[partition]
+        offset, begin, end = known.get(partition, 0), log.begins[partition], log.ends[partition]
         if offset < begin:
             cause = (
                 f"offsets {offset} to {begin - 1} of partition {partition} were deleted by the"

@@ -28,8 +28,16 @@ def start(landed: TopicOffsets | None, log: LogState = LOG) -> dict[int, int]:
     return start_offsets("orders", "orders", landed, log)
 
 
-def test_a_topic_that_was_never_landed_starts_at_the_beginning_of_its_log() -> None:
-    assert start(None) == {0: 10, 1: 0}
+def test_a_topic_that_was_never_landed_starts_at_its_first_record() -> None:
+    assert start(None, LogState("id-1", {0: 0, 1: 0}, {0: 50, 1: 0})) == {0: 0, 1: 0}
+
+
+@pytest.mark.parametrize("landed", [None, TopicOffsets(), TopicOffsets({1: 7}, "id-1")])
+def test_records_that_were_deleted_before_any_was_landed_are_named(
+    landed: TopicOffsets | None,
+) -> None:
+    with pytest.raises(OffsetsAgedOutError, match="offsets 0 to 9 of partition 0"):
+        start(landed)
 
 
 def test_landing_goes_on_where_the_table_is() -> None:
