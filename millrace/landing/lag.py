@@ -10,10 +10,11 @@ from pyiceberg.catalog import Catalog
 
 from millrace.contracts.model import Contract
 from millrace.errors import TransientError
-from millrace.landing.broker import Broker
+from millrace.lake.offsets import TopicOffsets
+from millrace.landing.broker import Log
 from millrace.landing.errors import LandingBehindError
 from millrace.landing.landed_table import LandedTable
-from millrace.landing.positions import LogState
+from millrace.landing.positions import LogState, require_topic
 
 POLL_S = 1.0
 
@@ -31,7 +32,7 @@ class Lag:
 class LagMeter:
     """Measures the lag of every contract's topic."""
 
-    def __init__(self, catalog: Catalog, broker: Broker, contracts: Iterable[Contract]) -> None:
+    def __init__(self, catalog: Catalog, broker: Log, contracts: Iterable[Contract]) -> None:
         self._catalog = catalog
         self._broker = broker
         self._contracts = {contract.topic: contract for contract in contracts}
@@ -45,6 +46,7 @@ class LagMeter:
         Raises:
             TableMissingError, TopicMissingError: a contract is not applied.
             OffsetsLostError: a table does not tell how far it is landed.
+            TopicRecreatedError: a topic is not the one that its table was landed from.
         """
         logs = logs or self.logs()
         return [self._of(topic, logs[topic]) for topic in sorted(self._contracts)]
@@ -80,10 +82,11 @@ class LagMeter:
         table = LandedTable(self._catalog, contract.raw_table)
         table.load()
         table.require_offsets()
-        landed = table.offsets.get(topic)
-        ends = landed.ends if landed else {}
+        landed = table.offsets.get(topic, TopicOffsets())
+        if landed.topic_id is not None:
+            require_topic(contract.dataset, topic, landed.topic_id, log.topic_id)
         behind = sum(
-            max(0, end - ends.get(partition, log.begins[partition]))
+            max(0, end - landed.ends.get(partition, log.begins[partition]))
             for partition, end in log.ends.items()
         )
         return Lag(contract.dataset, topic, sum(log.ends.values()), behind)

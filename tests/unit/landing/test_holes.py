@@ -17,6 +17,7 @@ from millrace.landing.errors import (
     TopicMissingError,
     TopicRecreatedError,
 )
+from millrace.landing.lag import LagMeter
 from millrace.landing.positions import LogState
 from millrace.landing.reset import reset_offsets
 from tests.unit.landing.damage import (
@@ -37,6 +38,15 @@ def land_the_rest(landing: Landing) -> None:
     lander = landing.driver()
     landing.finish(lander)
     landing.land(lander, 10)
+
+
+def test_records_of_a_topic_made_anew_do_not_pass_for_landed(landing: Landing) -> None:
+    land_the_rest(landing)
+    meter = LagMeter(landing.catalog, landing, [landing.contract])
+    assert [lag.behind for lag in meter.measure()] == [0]
+    landing.write_log_anew(LogState("id-2", {0: 0}, {0: 5}))
+    with pytest.raises(TopicRecreatedError):
+        meter.measure()
 
 
 @pytest.mark.parametrize("name", ["raw.visits", QUARANTINE_TABLE])
