@@ -10,7 +10,8 @@ import pytest
 
 from millrace.contracts import load_contracts
 from millrace.lake.io import LakeWebHdfs, hdfs
-from millrace.landing.control import FOLDER
+from millrace.landing.control import FOLDER, Control
+from millrace.landing.yarn import Yarn
 from millrace.settings import Settings
 from tests.e2e.plain_landing import PlainLanding, at, send, write_contract
 
@@ -55,7 +56,7 @@ def test_spark_lands_on_when_its_checkpoint_is_deleted_under_the_running_query(
 def test_an_older_checkpoint_lands_nothing_again_and_lost_offsets_are_rebuilt_by_command(
     cluster: Settings, millrace: Any, streamed: PlainLanding, eventually: Any
 ) -> None:
-    """One stop and start for both: the application takes most of the time."""
+    """Of the running application, which ends; one start for both, which takes most of the time."""
     store = store_of(cluster)
     (old,) = folders(store)
     saved: dict[str, bytes] = {}
@@ -70,13 +71,16 @@ def test_an_older_checkpoint_lands_nothing_again_and_lost_offsets_are_rebuilt_by
     millrace("landing", "wait", "--timeout", "240")
     before = streamed.landed()
     assert "is running" in millrace("landing", "rebuild", "--yes", expect=1).stderr
-    streamed.lose_offsets()  # now, so that no start of the DAG comes between
-    millrace("landing", "stop")
+    streamed.lose_offsets()
+    streamed.produce(GOOD)
+    eventually(lambda: not Yarn(cluster).landing(), 120, "landing ends by itself")
+    state = Control(cluster).state()
+    assert state is not None and state.state == "failed"
+    assert "table raw.hole_streamed: no kept snapshot tells" in state.detail
     for folder in folders(store):
         store.rm(folder, recursive=True)
     for path, content in saved.items():
         store.pipe_file(path, content)
-    streamed.produce(GOOD)
     refused = millrace("landing", "start", expect=1).stderr
     assert "table raw.hole_streamed: no kept snapshot tells" in refused
     assert "bin/millrace landing rebuild" in refused
