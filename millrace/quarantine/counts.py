@@ -44,7 +44,7 @@ class Share:
 
     Attributes:
         landed: rows that landing put into raw.
-        bad: rows that it put into quarantine, whatever became of them.
+        bad: rows that it put into quarantine and that are still open.
         most_percent: what the contract bears.
     """
 

@@ -138,8 +138,14 @@ def test_any_dataset_that_turns_bad_fails_landings_run_and_holds_up_nothing(bag:
     check = bag.dags["lake_landing"].get_task("check_quarantine")
     assert "--dataset" not in check.arguments
     assert check.downstream_task_ids == set()
-    assert check.trigger_rule.value == "all_success"
     assert check.retries == 1
+
+
+def test_what_watches_the_streams_runs_where_landing_can_not_start(bag: DagBag) -> None:
+    tasks = bag.dags["lake_landing"].task_dict
+    waiting = {name: task.upstream_task_ids for name, task in tasks.items()}
+    assert {name for name, others in waiting.items() if others} == {"publish_dead_letters"}
+    assert waiting["publish_dead_letters"] == {"report_quarantine"}
 
 
 def test_maintenance_shows_its_plan_first_and_ends_with_what_deletes_files(bag: DagBag) -> None:
