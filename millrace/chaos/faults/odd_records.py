@@ -7,6 +7,7 @@ The kinds are made from good records of any contract; what is wrong with a value
 from __future__ import annotations
 
 import random
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from millrace_producers.sample.bad import BadRecord, applicable, encode_bad, spo
 LATE_BY = timedelta(days=40)
 #: A record that the broker takes where the topic allows it, and that landing does not.
 OVERSIZE_BYTES = LARGEST_VALUE_BYTES + 1024
+NONCE_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,10 @@ def late(good: Sequence[Record], now: datetime) -> list[Record]:
     return [{name: _late(value, now) for name, value in each.items()} for each in good]
 
 
-def oversize(contract: Contract, key: bytes) -> Outgoing:
-    """A record that is larger than landing takes; its bytes mean nothing."""
-    return Outgoing(contract.dataset, contract.topic, key, b"\0" * OVERSIZE_BYTES)
+def oversize(contract: Contract, key: bytes, size: int = OVERSIZE_BYTES) -> Outgoing:
+    """A record that is larger than landing takes; its bytes mean nothing, and no other has them."""
+    value = secrets.token_bytes(NONCE_BYTES).ljust(size, b"\0")
+    return Outgoing(contract.dataset, contract.topic, key, value)
 
 
 def _late(value: object, now: datetime) -> object:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from pyiceberg.expressions import In
@@ -27,12 +29,15 @@ from millrace_producers.sample.publish import connect
 if TYPE_CHECKING:
     from millrace.chaos.world import World
 
+Row = dict[str, Any]
+COLUMNS = ("event_id", "happened_at", "kafka_at", "kafka_partition", "kafka_offset")
+
 RECORDS = 200
 OF_EACH_CLASS = 25
 TIMES = 3
 #: A topic that takes what landing does not, and a client that sends it.
 LARGE_BYTES = odd_records.OVERSIZE_BYTES + 65_536
-TOO_LARGE_FOR_BROKER = b"\0" * 1_200_000
+TOO_LARGE_FOR_BROKER_BYTES = 1_200_000
 
 
 class PoisonRecords(Fault):
@@ -90,7 +95,7 @@ class OddRecords(Fault):
                 self.recovers_within_s,
                 poll_s=1.0,
             )
-            witness.see("present", f"raw:{kind}", None, f"{rows} rows of {len(out)} records")
+            witness.see("present", f"raw:{kind}", None, SEEN[kind](rows))
 
 
 class OversizeRecords(Fault):
@@ -103,11 +108,10 @@ class OversizeRecords(Fault):
     def strike(self, world: World, witness: Witness) -> None:
         """Send both kinds; the topic's limit is raised for the second."""
         contract, _ = _target(world)
-        world.load.send(
-            [Outgoing(contract.dataset, contract.topic, b"k", TOO_LARGE_FOR_BROKER)], bad=True
-        )
+        too_large = odd_records.oversize(contract, b"k", TOO_LARGE_FOR_BROKER_BYTES)
+        world.load.send([too_large], bad=True)
         witness.strike()
-        digest = sha256(TOO_LARGE_FOR_BROKER).hexdigest()
+        digest = _digest(too_large)
         line = until("the refusal of a record over the limit", lambda: _refusal(world, digest))
         witness.see("refused", f"ledger:{contract.dataset}", digest, line)
         _set_limit(world, contract, LARGE_BYTES)
@@ -168,15 +172,46 @@ def _all(found: dict[str, str], expected: dict[str, str]) -> dict[str, str] | No
     return found if len(found) == len(expected) else None
 
 
-def _rows(world: World, contract: Contract, sent: Sequence[Outgoing]) -> int | None:
-    """How many rows raw has of these records, once it has as many as were sent."""
+def _rows(world: World, contract: Contract, sent: Sequence[Outgoing]) -> list[Row] | None:
+    """The rows that raw has of these records, once it has as many as were sent."""
     digests = {_digest(each) for each in sent}
     scan = world.lake.load(contract.raw_table).scan(
         row_filter=In(term="value_sha256", literals=digests),
-        selected_fields=("value_sha256",),
+        selected_fields=COLUMNS,
     )
-    number = scan.to_arrow().num_rows
-    return number if number == len(sent) else None
+    rows: list[Row] = scan.to_arrow().to_pylist()
+    return rows if len(rows) == len(sent) else None
+
+
+def _all_doubled(rows: list[Row]) -> str | None:
+    """That each record has as many rows as it was sent."""
+    times = set(Counter(row["event_id"] for row in rows).values())
+    return f"{len(rows)} rows, {TIMES} of each record" if times == {TIMES} else None
+
+
+def _unordered(rows: list[Row]) -> str | None:
+    """That a partition has records after those that were made later."""
+    placed = sorted(rows, key=lambda row: (row["kafka_partition"], row["kafka_offset"]))
+    back = sum(
+        one["kafka_partition"] == two["kafka_partition"] and one["event_id"] > two["event_id"]
+        for one, two in pairwise(placed)
+    )
+    return f"{len(rows)} rows, {back} of them after a later one" if back else None
+
+
+def _late(rows: list[Row]) -> str | None:
+    """That every record was made long before the broker had it."""
+    least = min(row["kafka_at"] - row["happened_at"] for row in rows)
+    late = least > odd_records.LATE_BY - timedelta(days=1)
+    return f"{len(rows)} rows, at least {least.days} days late" if late else None
+
+
+#: What shows each kind of record in its rows.
+SEEN: dict[str, Callable[[list[Row]], str | None]] = {
+    "doubled": _all_doubled,
+    "unordered": _unordered,
+    "late": _late,
+}
 
 
 def _refusal(world: World, digest: str) -> str | None:

@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from millrace.chaos.faults import odd_records
+from millrace.chaos.faults.records import SEEN, TIMES
 from millrace.contracts import Contract, load_contracts
 from millrace.landing.schemas import RegisteredSchema
 from millrace.landing.sift import Sifter, compile_sifter
@@ -104,3 +105,25 @@ def test_noise_on_a_json_topic_is_undecodable(encode: Encoder) -> None:
     made = odd_records.poison(contract, lambda _: b'{"a":"bcdefgh"}', good(1), 1, seeded(1))
     noise = {each.reason for each in made if each.outgoing.key == b"noise"}
     assert noise == {"undecodable"}
+
+
+def test_what_shows_an_odd_record_does_not_show_a_plain_one() -> None:
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    plain = [
+        {
+            "event_id": f"made-{number:05d}",
+            "happened_at": at,
+            "kafka_at": at,
+            "kafka_partition": number % 2,
+            "kafka_offset": number // 2,
+        }
+        for number in range(6)
+    ]
+    assert [shows(plain) for shows in SEEN.values()] == [None, None, None]
+    assert SEEN["doubled"](plain * TIMES) == f"18 rows, {TIMES} of each record"
+    assert SEEN["doubled"](plain * TIMES + plain[:1]) is None
+    swapped = [{**plain[0], "kafka_offset": 1}, {**plain[2], "kafka_offset": 0}, *plain[3:]]
+    assert SEEN["unordered"](swapped) == "5 rows, 1 of them after a later one"
+    late = [{**row, "happened_at": at - odd_records.LATE_BY} for row in plain]
+    assert SEEN["late"](late) == "6 rows, at least 40 days late"
+    assert SEEN["late"]([*late, plain[0]]) is None
