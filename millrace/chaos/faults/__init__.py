@@ -35,12 +35,12 @@ MODULES = (
 FAULTS: dict[str, type[Fault]] = {each.name: each for module in MODULES for each in module.FAULTS}
 #: Those of `make chaos`; a storm is asked for by its own.
 NAMED = tuple(name for name in FAULTS if name != storm.Storm.name)
-#: Those of `make test`: each hole of a commit once, and the worst of Kafka and YARN.
+#: Those of `make test`: before, in and after a commit, and what comes from each side of landing.
 CORE = (
     "driver-before-commit",
-    "first-batch-after-commit",
     "two-drivers",
     "metastore-reply-lost",
     "broker-killed",
-    "containers-killed",
+    "datanode-killed-while-writing",
+    "poison-records",
 )
