@@ -15,26 +15,13 @@ from millrace.cluster.docker import preflight
 from millrace.cluster.docker.build import build
 from millrace.cluster.docker.engine import find_engine
 from millrace.cluster.docker.plan import Plan
-from millrace.cluster.docker.project import Project
 from millrace.cluster.docker.runtime import DockerRuntime
-from millrace.cluster.preflight import Problem
 from millrace.errors import MillraceError
-from millrace.settings import ROOT, Settings
+from millrace.settings import ROOT
+from tests.docker.golden import expect
 from tests.docker.small import Clone, silent
 
-GOLDEN = ROOT / "tests" / "golden" / "errors"
 NOBODY = 65_534
-
-
-def expect(golden: str, problem: Problem | MillraceError | str, **places: object) -> None:
-    """The words of an error, with the places that differ from run to run replaced."""
-    if isinstance(problem, Problem):
-        problem = MillraceError(problem.thing, problem.cause, problem.remedy)
-    said = problem if isinstance(problem, str) else f"error: {problem}\n"
-    for name, value in places.items():
-        said = said.replace(str(value), f"<{name}>")
-    file = GOLDEN / f"docker_{golden}.txt"
-    assert said == file.read_text()
 
 
 def refused(clone: Clone, **environment: str) -> str:
@@ -181,28 +168,6 @@ def test_a_clone_that_the_containers_can_not_read(clone: Clone) -> None:
     expect("closed_clone", problem, clone=clone.root)
     subprocess.run(["sh", "-c", problem.remedy], check=True)
     assert not list(preflight.check_files(replace(plan(clone), engine=engine)))
-
-
-@pytest.fixture
-def starburst(monkeypatch: pytest.MonkeyPatch, clone: Clone) -> Project:
-    monkeypatch.setenv("MILLRACE_STARBURST__IMAGE", "starburst-enterprise:1")
-    return Project(Settings(home=clone.home), ("starburst",))
-
-
-def test_starburst_without_its_licence(starburst: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MILLRACE_STARBURST__LICENSE", raising=False)
-    with pytest.raises(MillraceError) as caught:
-        starburst.config()
-    expect("no_licence", caught.value)
-
-
-def test_starburst_with_a_licence_that_is_not_there(
-    starburst: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    licence = "/nowhere/starburstdata.license"
-    monkeypatch.setenv("MILLRACE_STARBURST__LICENSE", licence)
-    found = preflight.check_files(Plan(starburst, find_engine(), starburst.config(), {}))
-    expect("no_licence_file", next(each for each in found if each.thing == licence))
 
 
 def test_a_metastore_is_not_moved_to_another_database(clone: Clone) -> None:

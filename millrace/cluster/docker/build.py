@@ -14,8 +14,8 @@ from pathlib import Path
 
 import click
 
-from millrace.cluster.docker.engine import EngineError, call, explain, find_engine, guarded
-from millrace.cluster.docker.project import Project, read_overlays
+from millrace.cluster.docker.engine import EngineError, call, find_engine, guarded
+from millrace.cluster.docker.project import Project, read_overlays, refusal
 from millrace.cluster.state_folder import close, only_one
 from millrace.engine.provide import LOCAL_AUTHORITIES, authorities
 from millrace.errors import MillraceError
@@ -114,7 +114,7 @@ def failure(said: str, log: Path) -> MillraceError:
         if re.search(r"buildx|BuildKit", said) and "requires" in said:
             remedy = "sudo apt-get install docker-buildx-plugin  # then make install RUNTIME=docker"
             return EngineError("docker buildx", said.strip().splitlines()[-1], remedy)
-        return explain(said, "compose build")
+        return refusal(said, "build")
     block = said[found.end() :].partition("------")[0]
     # BuildKit writes the seconds of the step before each line.
     lines = [re.sub(r"^\d+\.\d+ ", "", line) for line in block.splitlines() if line.strip()]

@@ -26,7 +26,17 @@ _MIB, _GIB = 2**20, 2**30
 _UID = _GID = 10001
 #: The images are there already; two demo runs and the logs take under 2 GiB.
 _DISK_GIB = 3
-_LICENCE = "MILLRACE_STARBURST__LICENSE"
+#: Files of the user's that an overlay mounts, by the variable that names them.
+_OWN_FILES = {
+    "MILLRACE_STARBURST__LICENSE": (
+        "Starburst Enterprise needs its licence",
+        "/path/of/starburstdata.license",
+    ),
+    "MILLRACE_IMPALA__CREDENTIALS": (
+        "Impala needs its key of the object store",
+        "/path/of/credentials",
+    ),
+}
 
 
 def problems(plan: Plan) -> Iterator[Problem]:
@@ -142,10 +152,15 @@ def check_files(plan: Plan) -> Iterator[Problem]:
         for mount in service.get("volumes") or ()
         if mount["type"] == "bind"
     }
+    own = {
+        Path(os.path.normpath(plan.project.settings.root / named)): variable
+        for variable in _OWN_FILES
+        if (named := os.environ.get(variable))
+    }
     # Elsewhere (a virtual machine) the engine maps owners and modes itself.
     closed = {
         source: first
-        for source in sorted(mounted)
+        for source in sorted(mounted.keys() - own)
         if plan.engine.is_here and source.exists() and (first := _first_closed(source))
     }
     if closed:
@@ -156,14 +171,16 @@ def check_files(plan: Plan) -> Iterator[Problem]:
             f"chmod -R go+rX {sources}",
         )
     for source, service in sorted(mounted.items()):
-        if not source.exists():
-            is_licence = str(source) == os.environ.get(_LICENCE)
-            cause = "there is no such file; Starburst Enterprise needs its licence"
-            remedy = f"export {_LICENCE}=/path/of/starburstdata.license  # then make up"
-            if not is_licence:
-                cause = f"is mounted into {service} and is not there"
-                remedy = f"git checkout {shlex.quote(str(source))}"
-            yield Problem(str(source), cause, remedy)
+        if source.exists():
+            continue
+        if variable := own.get(source):
+            need, example = _OWN_FILES[variable]
+            cause = f"there is no such file; {need}"
+            remedy = f"export {variable}={example}  # then make up"
+        else:
+            cause = f"is mounted into {service} and is not there"
+            remedy = f"git checkout {shlex.quote(str(source))}"
+        yield Problem(str(source), cause, remedy)
 
 
 def _first_closed(source: Path) -> Path | None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from millrace.cluster.docker.engine import (
     OLDEST_COMPOSE,
     EngineError,
@@ -35,6 +37,13 @@ _FILE = "overlays"
 _NATIVE_ONLY = re.compile(r"MILLRACE_(\w+__HOST|ROOT|HOME|DIST|CONFIG|SECRETS|CLUSTER|BIND)")
 #: The longest grace period of a service, and one more for each that depends on it.
 _TIMEOUT_SECONDS = 300.0
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads `!reset` and `!override`, which are Compose's own."""
+
+
+_Loader.add_multi_constructor("!", lambda *_: None)
 
 
 @dataclass(frozen=True)
@@ -146,6 +155,15 @@ class Project:
             self.run("config", "--format", "json", profiles=profiles)
         )
         return document
+
+    def limit_variable(self, service: str) -> str:
+        """The variable that sets a service's memory limit; empty where its file fixes it."""
+        for file in reversed(self.files):
+            services = yaml.load(file.read_text(), Loader=_Loader)["services"]  # noqa: S506
+            limit = str((services.get(service) or {}).get("mem_limit"))
+            if found := re.match(r"\$\{(\w+)", limit):
+                return found[1]
+        return ""
 
 
 def refusal(said: str, command: str) -> MillraceError:

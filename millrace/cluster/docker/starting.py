@@ -65,7 +65,9 @@ class Starting:
                 if ended:
                     raise self._failure(found, seen)
                 if time.monotonic() > deadline:
-                    raise _explain(found, _late(seen), f"was not healthy within {timeout:.0f} s")
+                    raise self._explain(
+                        found, _late(seen), f"was not healthy within {timeout:.0f} s"
+                    )
                 time.sleep(_POLL_SECONDS)
         finally:
             self._end()
@@ -83,7 +85,7 @@ class Starting:
                 # Compose may be about to start again what an earlier run left dead.
                 if not dying and self._compose.poll() is None:
                     continue
-                raise _explain(found, name, "could not be started")
+                raise self._explain(found, name, "could not be started")
 
     def _failure(
         self, found: Mapping[str, Container], seen: Mapping[str, ProcessState]
@@ -95,11 +97,20 @@ class Starting:
             r'service "([\w-]+)" didn', said
         )
         if named and named[1] in seen:
-            return _explain(found, named[1], "could not be started")
+            return self._explain(found, named[1], "could not be started")
         if taken := re.search(r"(?:Bind for|listen tcp4?) \S*:(\d+)", said):
             remedy = "MILLRACE_PORT_OFFSET=1000 make up  # or end what holds it"
             return MillraceError(f"port {taken[1]}", "is held by another program", remedy)
         return refusal(said, "up")
+
+    def _explain(self, found: Mapping[str, Container], name: str, cause: str) -> ServiceError:
+        container = found.get(name)
+        if container and container.was_out_of_memory:
+            variable = self._project.limit_variable(name)
+            remedy = "make down && MILLRACE_TIER=standard make up"
+            remedy += f"  # or set {variable}" if variable else ""
+            return ServiceError(f"service {name}", f"{cause}: it reached its memory limit", remedy)
+        return explain(name, cause, last_lines(container, LOG_LINES) if container else [])
 
     def _end(self) -> None:
         if self._compose.poll() is None:
@@ -120,15 +131,6 @@ def _late(seen: Mapping[str, ProcessState]) -> str:
 
 def _has_failed(state: ProcessState) -> bool:
     return state.status in ("Completed", "Error") and not state.is_settled
-
-
-def _explain(found: Mapping[str, Container], name: str, cause: str) -> ServiceError:
-    container = found.get(name)
-    if container and container.was_out_of_memory:
-        limit = f"MILLRACE_{name}__LIMIT".upper().replace("-", "_")
-        remedy = f"make down && MILLRACE_TIER=standard make up  # or set {limit}"
-        return ServiceError(f"service {name}", f"{cause}: it reached its memory limit", remedy)
-    return explain(name, cause, last_lines(container, LOG_LINES) if container else [])
 
 
 def compose_log(home: Path) -> Path:

@@ -54,6 +54,26 @@ def test_compose_is_told_ports_and_sizes_but_no_host_and_no_folder(
     assert not (folders | {"COMPOSE_FILE"}) & set(told)
 
 
+@pytest.mark.parametrize(
+    ("service", "overlays", "variable"),
+    [
+        ("kafka", (), "MILLRACE_KAFKA__LIMIT"),
+        ("airflow-scheduler", (), "MILLRACE_AIRFLOW__TASKS_LIMIT"),
+        ("airflow-triggerer", (), "MILLRACE_AIRFLOW__LIMIT"),
+        ("trino-worker", (), "MILLRACE_TRINO__LIMIT"),
+        ("history-server", (), "MILLRACE_HISTORY__LIMIT"),
+        ("secrets", (), ""),
+        ("trino", ("mysql", "starburst"), "MILLRACE_STARBURST__LIMIT"),
+        ("mariadb", ("mysql",), "MILLRACE_MARIADB__LIMIT"),
+        ("impalad", ("impala",), ""),
+    ],
+)
+def test_who_reached_the_memory_limit_is_told_the_variable_that_moves_it(
+    service: str, overlays: tuple[str, ...], variable: str
+) -> None:
+    assert Project(Settings(), overlays).limit_variable(service) == variable
+
+
 def test_an_overlay_is_remembered(tmp_path: Path) -> None:
     assert read_overlays(tmp_path) == ()
     write_overlays(tmp_path, ["mysql"])
