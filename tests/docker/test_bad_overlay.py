@@ -10,7 +10,7 @@ from millrace.cluster.docker.engine import find_engine
 from millrace.cluster.docker.plan import Plan
 from millrace.cluster.docker.project import Project
 from millrace.errors import MillraceError
-from millrace.settings import ROOT, Settings
+from millrace.settings import Settings
 from tests.docker.golden import expect
 from tests.docker.small import Clone
 
@@ -39,8 +39,8 @@ def test_starburst_with_a_licence_that_is_not_there(
     licence = f"{folder}/starburstdata.license"
     monkeypatch.setenv("MILLRACE_STARBURST__LICENSE", licence)
     found = preflight.check_files(Plan(starburst, find_engine(), starburst.config(), {}))
-    problem = next(each for each in found if each.thing == str(ROOT / licence))
-    expect("no_licence_file", problem, folder=str(ROOT / folder))
+    problem = next(each for each in found if each.thing == str(starburst.settings.root / licence))
+    expect("no_licence_file", problem, folder=starburst.settings.root / folder)
 
 
 def test_impala_without_the_file_of_its_key(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
