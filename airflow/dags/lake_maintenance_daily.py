@@ -1,10 +1,10 @@
 """The lake's tables kept small and quick, once a day.
 
-First what every step would do, in the log of `show_plan`; then the steps: old rows go, small files
-and manifests are put together, old snapshots are forgotten, orphans are deleted. Each may run while
-topics land, and again after it was killed. A step that fails for one table leaves the later steps
-their turn; the run is failed all the same. It comes after the pipeline of the night, which has read
-by then what retention may remove.
+First what every step would do, in the log of `show_plan`; then the steps: old rows go, manifests
+and small files are put together, old snapshots are forgotten, orphans are deleted. Each may run
+while topics land, and again after it was killed. A step that fails for one table leaves the later
+steps their turn; the run is failed all the same. It comes after the pipeline of the night, which
+has read by then what retention may remove.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ LONGEST = timedelta(hours=1)
 #: task -> step of `millrace maintain`, in their order.
 STEPS = {
     "remove_old_rows": "retention",
-    "compact_files": "compact",
     "rewrite_manifests": "manifests",
+    "compact_files": "compact",
     "expire_snapshots": "expire",
     "remove_orphans": "orphans",
 }

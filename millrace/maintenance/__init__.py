@@ -1,7 +1,7 @@
 """Maintenance of the lake's Iceberg tables, while others read and write them.
 
-Five steps, in this order: `retention` removes old rows, `compact` puts small files together,
-`manifests` does so with manifests, `expire` forgets old snapshots and `orphans` deletes files that
+Five steps, in this order: `retention` removes old rows, `manifests` puts manifests together,
+`compact` does so with small files, `expire` forgets old snapshots and `orphans` deletes files that
 no snapshot has. Each first says what it would do (`Work`), from the tables' own metadata.
 
 Big rewrites are Trino's, which runs anyway; what decides over somebody else's data is done here, by

@@ -56,6 +56,6 @@ class SharedFolderError(MillraceError):
         super().__init__(
             f"orphans of {table}",
             f"{other} lives in the same folder, {location}, so no file there is removed",
-            f"bin/millrace maintain --table {table} --only compact,manifests,expire"
+            f"bin/millrace maintain --table {table} --only manifests,compact,expire"
             "  # never drop one of the two: that deletes the files of both",
         )

@@ -16,11 +16,13 @@ from millrace.maintenance.errors import StoreError, UnknownTableError
 from millrace.maintenance.lake import Lake, Work
 from millrace.maintenance.lock import table_lock
 
-#: In the order they are done: what a step leaves is tidied by a later one.
+#: In the order they are done: what a step leaves is tidied by a later one. Manifests go before
+#: files, since a stream leaves one a commit, and files put together write all of them anew in each
+#: try of their own commit: beside a stream that commits every two seconds, none would win.
 STEPS: dict[str, Callable[[Lake, str], Work]] = {
     "retention": retention.plan_retention,
-    "compact": compact.plan_compact,
     "manifests": compact.plan_manifests,
+    "compact": compact.plan_compact,
     "expire": expire.plan_expire,
     "orphans": orphans.plan_orphans,
 }

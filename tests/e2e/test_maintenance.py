@@ -47,7 +47,7 @@ schema:
 RAW = "raw.beacons"
 #: Of one sending; it takes five seconds, two batches of landing or three.
 ROWS, RATE = 100, 20
-STEPS = "compact,manifests,expire"
+STEPS = "manifests,compact,expire"
 #: A table of these tests alone may lose its snapshots at once.
 AT_ONCE = {"MILLRACE_MAINTENANCE__LONGEST_JOB_HOURS": "0"}
 COUNT = f"select count(*), count(distinct (kafka_partition, kafka_offset)) from {RAW}"

@@ -153,8 +153,8 @@ def test_maintenance_shows_its_plan_first_and_ends_with_what_deletes_files(bag: 
     assert [task.task_id for task in steps] == [
         "show_plan",
         "remove_old_rows",
-        "compact_files",
         "rewrite_manifests",
+        "compact_files",
         "expire_snapshots",
         "remove_orphans",
         "complete",
