@@ -24,15 +24,15 @@ class DataNodeKilled(Fault):
     def strike(self, world: World, witness: Witness) -> None:
         """Hold a data file, see it open on HDFS, kill the DataNode."""
         contract = of_tier(world, "hdfs")
-        before = world.lake.pointer(contract.raw_table)
         with held_data_file(world, contract) as path:
+            # No batch of the table is committed while one of its files stands still.
+            before = world.lake.pointer(contract.raw_table)
             open_files = HdfsAdmin(world.settings).open_files(folder_of(world, contract))
             seen = next((each for each in open_files if each == path), None)
             witness.see("present", f"files:{contract.raw_table}", "open for writing", seen)
-            after = world.lake.pointer(contract.raw_table)
             killed = world.services.kill("datanode")
             witness.strike()
-        # No batch of the table is committed while one of its files stands still.
+            after = world.lake.pointer(contract.raw_table)
         witness.see("unmoved", f"pointer:{contract.raw_table}", before, after)
         restarted = world.services.wait_healthy("datanode", killed)
         witness.see("replaced", "process:datanode", str(killed), str(restarted))
@@ -53,16 +53,16 @@ class ObjectStoreKilled(Fault):
     def strike(self, world: World, witness: Witness) -> None:
         """Hold a data file on its way, kill the store, see that the store does not have it."""
         contract = of_tier(world, "s3")
-        before = world.lake.pointer(contract.raw_table)
         with held_data_file(world, contract) as path:
+            before = world.lake.pointer(contract.raw_table)
             sent = f"{path}, a part of it"
             witness.see("present", f"request:{contract.raw_table}", "a data file on its way", sent)
             uri = f"s3:/{path}"
             stored = uri if world.lake.exists(uri) else None
             witness.see("absent", f"files:{contract.raw_table}", uri, stored)
-            after = world.lake.pointer(contract.raw_table)
             killed = world.services.kill("objectstore")
             witness.strike()
+            after = world.lake.pointer(contract.raw_table)
         witness.see("unmoved", f"pointer:{contract.raw_table}", before, after)
         restarted = world.services.wait_healthy("objectstore", killed)
         witness.see("replaced", "process:objectstore", str(killed), str(restarted))
