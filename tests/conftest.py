@@ -66,21 +66,30 @@ def cluster(millrace: Millrace) -> object:
 
 
 @pytest.fixture(scope="session")
-def query(cluster: Any) -> Query:
-    """Rows of one statement, by the Trino client; a restarting Trino is waited for."""
+def query_of() -> Callable[[Any], Query]:
+    """Rows of one statement, by the Trino client, of the cluster with these settings."""
 
     # Not at the top, as above.
     from trino.dbapi import connect  # noqa: PLC0415
 
-    def run(statement: str) -> list[list[Any]]:
-        connection = connect(
-            host=cluster.trino.host, port=cluster.trino.port, user="tester", catalog="iceberg"
-        )
-        cursor = connection.cursor()
-        cursor.execute(statement)
-        return [list(row) for row in cursor.fetchall()]
+    def of(settings: Any) -> Query:
+        def run(statement: str) -> list[list[Any]]:
+            connection = connect(
+                host=settings.trino.host, port=settings.trino.port, user="tester", catalog="iceberg"
+            )
+            cursor = connection.cursor()
+            cursor.execute(statement)
+            return [list(row) for row in cursor.fetchall()]
 
-    return run
+        return run
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def query(cluster: Any, query_of: Callable[[Any], Query]) -> Query:
+    """The same of the tests' cluster; a restarting Trino is waited for."""
+    return query_of(cluster)
 
 
 @pytest.fixture(scope="session")

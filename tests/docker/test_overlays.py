@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import requests
-from trino.dbapi import connect
 
 from millrace.cli.beds import link_distribution
 from millrace.cluster.docker.engine import ask
@@ -39,18 +38,9 @@ def run(wide: Settings, millrace: Run) -> Iterator[Run]:
 
 
 @pytest.fixture(scope="module")
-def ask_trino(wide: Settings) -> Query:
+def ask_trino(wide: Settings, query_of: Callable[[Settings], Query]) -> Query:
     """Rows of one statement."""
-
-    def rows(statement: str) -> list[list[Any]]:
-        connection = connect(
-            host=wide.trino.host, port=wide.trino.port, user="tester", catalog="iceberg"
-        )
-        cursor = connection.cursor()
-        cursor.execute(statement)
-        return [list(row) for row in cursor.fetchall()]
-
-    return rows
+    return query_of(wide)
 
 
 def live_datanodes(settings: Settings) -> int:
