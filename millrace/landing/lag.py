@@ -83,8 +83,7 @@ class LagMeter:
         table.load()
         table.require_offsets()
         landed = table.offsets.get(topic, TopicOffsets())
-        if landed.topic_id is not None:
-            require_topic(contract.dataset, topic, landed.topic_id, log.topic_id)
+        require_topic(contract.dataset, topic, landed.topic_id, log.topic_id)
         behind = sum(
             max(0, end - landed.ends.get(partition, log.begins[partition]))
             for partition, end in log.ends.items()

@@ -40,7 +40,7 @@ def start_offsets(dataset: str, topic: str, landed: TopicOffsets | None, log: Lo
         OffsetsAheadError: the log ends before the table's offsets.
     """
     known = landed.ends if landed else {}
-    if landed and known and landed.topic_id is not None:
+    if landed and known:
         require_topic(dataset, topic, landed.topic_id, log.topic_id)
     starts = {}
     for partition in (*log.begins, *known):
@@ -61,13 +61,13 @@ def start_offsets(dataset: str, topic: str, landed: TopicOffsets | None, log: Lo
     return starts
 
 
-def require_topic(dataset: str, topic: str, landed_id: str, topic_id: str) -> None:
-    """Make sure that a topic still is the one that was landed.
+def require_topic(dataset: str, topic: str, landed_id: str | None, topic_id: str) -> None:
+    """Make sure that a topic still is the one that was landed, as far as its id is known.
 
     Raises:
         TopicRecreatedError: it has another id.
     """
-    if topic_id != landed_id:
+    if landed_id not in (None, topic_id):
         cause = f"it was deleted and created again: {landed_id} is now {topic_id}"
         raise TopicRecreatedError(dataset, topic, cause)
 
