@@ -138,6 +138,7 @@ def test_any_dataset_that_turns_bad_fails_landings_run_and_holds_up_nothing(bag:
     check = bag.dags["lake_landing"].get_task("check_quarantine")
     assert "--dataset" not in check.arguments
     assert check.downstream_task_ids == set()
+    assert check.trigger_rule.value == "all_success"
     assert check.retries == 1
 
 
