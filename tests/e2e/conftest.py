@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Callable
@@ -15,6 +14,10 @@ import requests
 from millrace.cluster.docker.containers import Container, containers
 from millrace.cluster.docker.engine import ask
 from millrace.cluster.docker.project import Project, read_overlays
+from millrace.cluster.health import ask as ask_probes
+from millrace.cluster.states import ProcessState, health
+from millrace.cluster.supervisor import Supervisor
+from millrace.orchestration.client import Airflow
 from millrace.settings import Settings
 
 #: The command of a container is the first child of its init, and the only one that is older than
@@ -31,7 +34,7 @@ class Services(Protocol):
         """Another one for each start of the service."""
 
     def is_healthy(self, name: str) -> bool:
-        """As `millrace status` says."""
+        """As `millrace status` says, which asks all of them: too much work to repeat in a wait."""
 
     def has_beaten_since(self, name: str, moment: datetime) -> bool:
         """Whether a part of Airflow that only tells a heartbeat has told one since."""
@@ -41,23 +44,19 @@ class Services(Protocol):
 
 
 class Processes:
-    """Native services, by what `millrace status` says of them."""
+    """Native services, by their supervisor and their own probes."""
 
-    def __init__(self, millrace: Any, settings: Settings) -> None:
-        self.millrace = millrace
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    def _entry(self, name: str) -> dict[str, Any]:
-        printed = self.millrace("status", "--json", expect=None).stdout
-        services = json.loads(printed)["services"]
-        found: dict[str, Any] = next(entry for entry in services if entry["name"] == name)
-        return found
+    def _state(self, name: str) -> ProcessState:
+        return Supervisor(self.settings).processes()[name]
 
     def identity(self, name: str) -> str:
-        return str(self._entry(name)["pid"])
+        return str(self._state(name).pid)
 
     def is_healthy(self, name: str) -> bool:
-        return bool(self._entry(name)["health"] == "healthy")
+        return health(self._state(name)) == "healthy" and ask_probes(self.settings, [name])[name]
 
     def has_beaten_since(self, name: str, moment: datetime) -> bool:
         part = name.removeprefix("airflow-").replace("-", "_")
@@ -68,18 +67,24 @@ class Processes:
         return bool(told and datetime.fromisoformat(told) > moment)
 
     def kill(self, name: str) -> None:
-        os.kill(self._entry(name)["pid"], signal.SIGKILL)
+        os.kill(self._state(name).pid, signal.SIGKILL)
 
 
 class Containers(Processes):
     """Services in containers. `docker kill` is taken for a wish to stop: it kills from inside."""
 
-    def __init__(self, millrace: Any, settings: Settings) -> None:
-        super().__init__(millrace, settings)
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
         self.project = Project(settings, read_overlays(settings.home)).name
 
     def _container(self, name: str) -> Container:
         return containers(self.project)[name]
+
+    def _state(self, name: str) -> ProcessState:
+        return self._container(name).state()
+
+    def is_healthy(self, name: str) -> bool:
+        return health(self._state(name)) == "healthy"
 
     def identity(self, name: str) -> str:
         return str(self._container(name).document["State"]["StartedAt"])
@@ -88,12 +93,18 @@ class Containers(Processes):
         ask("exec", self._container(name).id, "bash", "-c", f"kill -KILL $({MAIN_PROCESS})")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_scheduled(cluster: Settings) -> None:
+    """Hold the DAG that `make demo` starts: every five minutes it takes part of what is timed."""
+    Airflow(cluster)._call("PATCH", "dags/lake_landing", {"is_paused": True})
+
+
 @pytest.fixture(scope="session")
-def services(cluster: Settings, millrace: Any) -> Services:
+def services(cluster: Settings) -> Services:
     """The cluster's services, in either runtime."""
     if os.environ.get("RUNTIME") == "docker":
-        return Containers(millrace, cluster)
-    return Processes(millrace, cluster)
+        return Containers(cluster)
+    return Processes(cluster)
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from millrace.orchestration.client import Airflow
 from millrace.settings import Settings
 
 #: Healthy again within this, after SIGKILL (the issue's figure).
@@ -33,15 +32,6 @@ SERVICES = (
 )
 Query = Callable[[str], list[list[Any]]]
 Eventually = Callable[[Callable[[], bool], float, str], None]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def nothing_scheduled(cluster: Settings) -> Iterator[None]:
-    """Hold the DAG `lake_landing`: what is timed here is a start, not a start beside its tasks."""
-    airflow = Airflow(cluster)
-    airflow._call("PATCH", "dags/lake_landing", {"is_paused": True})
-    yield
-    airflow.unpause("lake_landing")
 
 
 def kill_and_wait(services: Any, eventually: Eventually, name: str) -> None:
@@ -123,3 +113,4 @@ def test_records_sent_after_all_those_kills_reach_raw(
         "select count(*), count(distinct customer_id) from raw.customers"
         " where customer_id between 'C700000' and 'C700999'"
     ) == [[1000, 1000]]
+    millrace("status")
