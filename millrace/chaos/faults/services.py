@@ -97,10 +97,10 @@ class ExecutorsKilledWhileWriting(Fault):
         contract = of_tier(world, "hdfs")
         table = contract.raw_table
         self._driver = world.landing.driver()
-        before = world.lake.pointer(table)
         with held_data_file(world, contract) as path:
+            # No batch of the table is committed while one of its files stands still.
+            before = world.lake.pointer(table)
             witness.see("present", f"request:{table}", "a data file, a part of it", path)
-            witness.see("unmoved", f"pointer:{table}", before, world.lake.pointer(table))
             executors = until("the executors", world.landing.executors)
             self._executor = executors[0]
             witness.strike()
@@ -109,6 +109,7 @@ class ExecutorsKilledWhileWriting(Fault):
             until("the end of the executors", lambda: not any(c.is_alive for c in executors), 30.0)
             for each in executors:
                 witness.see("ended", "process:executor", str(each), None)
+            witness.see("unmoved", f"pointer:{table}", before, world.lake.pointer(table))
 
     def afterwards(self, world: World, witness: Witness) -> None:
         """The same driver has other executors."""
