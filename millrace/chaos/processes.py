@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from millrace.cluster.strays import members, start_time
+from millrace.cluster.strays import is_alive, members, start_time
 
 FIRST_CONTAINER = 1
 
@@ -39,7 +39,7 @@ class ProcessId:
         """Whether it runs; a process that has ended and was not yet buried does not."""
         try:
             same = start_time(self.pid) == self.started
-            return same and psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
+            return same and is_alive(psutil.Process(self.pid))
         except (OSError, psutil.Error):
             return False
 

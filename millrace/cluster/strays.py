@@ -104,15 +104,22 @@ def _wait(found: list[Member], patience: float) -> list[Member]:
     deadline = time.monotonic() + patience
     left = found
     while left and time.monotonic() < deadline:
-        left = [member for member in left if _is_alive(member.process)]
+        left = [member for member in left if is_alive(member.process)]
         if left:
             time.sleep(0.1)
     return left
 
 
-def _is_alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
+    """Whether anything of it is left but its exit code.
+
+    A killed process is called a zombie when its first thread is gone; until the last one is, its
+    ports and locks are held.
+    """
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        if not process.is_running():
+            return False
+        return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
     except psutil.Error:
         return False
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from millrace.cluster import strays
@@ -19,6 +21,17 @@ STUBBORN = [
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True);"
     "time.sleep(60)",
 ]
+
+#: Takes the port whose number it is given, and needs a moment to be torn down.
+LISTENER = """
+import socket, sys, threading, time
+door = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+held = bytearray(200_000_000)
+for _ in range(300):
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+print(flush=True)
+time.sleep(60)
+"""
 
 
 class Processes:
@@ -96,3 +109,17 @@ def test_a_container_belongs_to_its_application(processes: Processes) -> None:
     processes.start(SLEEP, container, processes.home.parent)
     (member,) = strays.members(processes.home)
     assert member.application == "application_1795_0003"
+
+
+def test_a_killed_process_is_alive_until_its_port_is_free(processes: Processes) -> None:
+    """Its first thread, by which a zombie is known, is often gone before the others."""
+    with socket.create_server(("127.0.0.1", 0)) as drawn:
+        port = drawn.getsockname()[1]
+    for _ in range(5):
+        command = [sys.executable, "-c", LISTENER, str(port)]
+        listener = psutil.Process(processes.start(command, {}, processes.home.parent).pid)
+        listener.kill()
+        while strays.is_alive(listener):
+            pass
+        with socket.create_server(("127.0.0.1", port)):
+            pass
