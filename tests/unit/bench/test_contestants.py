@@ -18,6 +18,7 @@ from millrace.bench.contestants import contestants
 from millrace.chaos.triggers import until
 from millrace.cli.beds import BENCH, CHAOS, DOCKER, NATIVE
 from millrace.cli.bench import NAMES, bench
+from millrace.cluster.strays import is_alive
 from millrace.errors import MillraceError
 from millrace.settings import Settings
 from spark_jobs.streaming.drain_topic import COLUMNS
@@ -97,14 +98,7 @@ def test_a_program_is_ended_with_its_children(terms: Terms) -> None:
     children = process.children()
     program.stop()
     assert not program.processes()
-    until("the end of its children", lambda: not any(_lives(each) for each in children), STOP_S)
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    until("the end of its children", lambda: not any(is_alive(each) for each in children), STOP_S)
 
 
 def _until_ended(program: Program) -> None:
