@@ -107,7 +107,7 @@ class Installation:
         for unit in missing:
             if unit.kind == "java":
                 workshop.make_one(unit)
-        java17 = self.links / "java17"
+        workshop.java17 = java17 = self.links / "java17"
         if java17.exists() and not self.runtimes.on_path():
             workshop.java_home = java17
         workshop.make([unit for unit in missing if unit.kind != "java"])

@@ -11,7 +11,7 @@ from millrace.dist.errors import UnknownUnitError
 
 #: The whole: its modules are the units of Maven, but those with a project of their own.
 MAVEN_PROJECT = "maven/pom.xml"
-Kind = Literal["java", "maven", "python", "go", "program"]
+Kind = Literal["java", "maven", "python", "go", "program", "classes"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Unit:
 
     Args:
         name: its name below `$MILLRACE_HOME/dist`.
-        kind: which registry's client makes it.
+        kind: which registry's client makes it; `classes` are made by Java.
         about: one line for people.
         inputs: files below `distribution/` that decide its content.
         probe: a file that a complete unit holds.
@@ -87,6 +87,14 @@ def _python(name: str, about: str, probe: str, megabytes: int) -> Unit:
     return Unit(name, "python", about, (f"python/{name}.txt",), probe, megabytes)
 
 
+def _spark_classes(about: str, megabytes: int) -> Unit:
+    """What is in it depends on the machine's Java, too, which looks at that itself."""
+    spark = _maven("spark", "", "", 0, "lake")
+    inputs = (*spark.inputs, "../spark_jobs/load_classes.py")
+    needs = ("java17", "lake", "spark")
+    return Unit("spark-classes", "classes", about, inputs, ".", megabytes, needs)
+
+
 def _testcontainers(about: str, megabytes: int) -> Unit:
     probe = "lib/python3.11/site-packages/testcontainers"
     return replace(_python("testcontainers", about, probe, megabytes), optional=True)
@@ -108,6 +116,7 @@ UNITS: dict[str, Unit] = {
         _maven("metastore", "Hive Metastore 4.0", "scripts/metastore", 120, recipe="2"),
         _maven("kafka", "Kafka 4.3", "jars", 120),
         _maven("spark", "Spark's jars with Iceberg's", "jars", 700, "lake"),
+        _spark_classes("what Spark loads, for faster starts", 260),
         _maven("registry", "Apicurio Registry 3.3", "quarkus-run.jar", 180),
         _connect("Kafka Connect with Iceberg's sink, to compare with", 80),
         _testcontainers("Python: single services in the Docker tests", 40),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from millrace.dist import archives, cache, checksums, golang
+from millrace.dist import archives, cache, checksums, classes, golang
 from millrace.dist.environments import Pip, find_python
 from millrace.dist.errors import MEGABYTE, disk_errors, disk_full
 from millrace.dist.golang import Go
@@ -81,6 +81,7 @@ class Workshop:
         self.go = Go(self.runner, progress, self._find_go)
         self.deliveries: dict[str, Delivery] = {}
         self.java_home: Path | None = None
+        self.java17 = Path()
         self._made: dict[str, Future[None]] = {}
 
     @property
@@ -111,7 +112,8 @@ class Workshop:
         from_go = [unit for unit in missing if unit.kind == "go"]
         if from_go:
             lanes.append(partial(self._one_by_one, from_go))
-        lanes += [partial(self.make_one, unit) for unit in missing if unit.kind == "python"]
+        alone = {"python", "classes"}
+        lanes += [partial(self.make_one, unit) for unit in missing if unit.kind in alone]
         with ThreadPoolExecutor(len(lanes) + len(from_maven) + 1) as pool:
             self._made = {unit.name: Future() for unit in missing}
             tasks = [pool.submit(lane) for lane in lanes]
@@ -132,6 +134,9 @@ class Workshop:
 
     def make_one(self, unit: Unit) -> None:
         """Make one unit, unless another run makes it while this one waits for its lock."""
+        for need in unit.needs:
+            if need in self._made:
+                self._made[need].result()
         files = self._delivered(unit) if unit.kind == "maven" else []
         folder = self.paths.folder(unit)
 
@@ -179,9 +184,6 @@ class Workshop:
 
     def _delivered(self, unit: Unit) -> list[Path]:
         """A Maven unit's files, compared with their checksums."""
-        for need in unit.needs:
-            if need in self._made:
-                self._made[need].result()
         files = self.deliveries[unit.name].files(unit.name)
         listing = self.paths.distribution / "checksums" / f"{unit.name}{checksums.SUFFIX}"
         with self.progress.working(unit.name, "comparing checksums"):
@@ -202,12 +204,24 @@ class Workshop:
         elif unit.kind == "go":
             module = distribution / "go" / unit.name
             self.go.build(unit.name, module, folder / unit.probe, keep, unit.version_in)
+        elif unit.kind == "classes":
+            self._keep_classes(unit, folder, keep)
         else:
             self.progress.doing(unit.name, "assembling")
             ASSEMBLE[unit.name](files, folder)
             if unit.name == "spark":
                 jars = self.paths.folder(UNITS["lake"]) / PYSPARK_JARS
                 archives.place(sorted(jars.glob("*.jar")), folder / "jars")
+
+    def _keep_classes(self, unit: Unit, folder: Path, keep: Sequence[int]) -> None:
+        """Leave the unit empty where the machine's Java can not make it."""
+        if not classes.can_be_kept(self.java17):
+            return
+        self.progress.doing(unit.name, "running what loads them")
+        jars = self.paths.folder(UNITS["spark"]) / "jars"
+        settings = classes.environment(self.paths.folder(UNITS["lake"]), folder)
+        run = classes.command(self.java17, jars, folder)
+        self.runner.run(unit.name, run, environment=settings, keep=keep)
 
     def _find_go(self, module: Path) -> str:
         """The machine's Go where a module accepts it, or PyPI's."""

@@ -18,12 +18,15 @@ from millrace.cluster.docker.containers import containers
 from millrace.cluster.docker.engine import ask
 from millrace.cluster.docker.project import Project
 from millrace.demo.counts import MARTS
+from millrace.orchestration.client import Airflow
+from millrace.orchestration.follow import Run, failure, follow
 from millrace.settings import Settings
 
 Query = Callable[[str], list[list[Any]]]
 
 
 Received = Callable[[], list[dict[str, Any]]]
+PIPELINE, GATE = "enterprise_data_pipeline", "data_storage.check_processed"
 #: Takes what is posted and prints it, one line each; in a container that has Python alone.
 RECEIVER = """
 import http.server
@@ -99,23 +102,38 @@ def snapshots(query: Query) -> dict[str, int]:
     }
 
 
+@pytest.fixture
+def succeeded(cluster: Settings, millrace: Any) -> Run:
+    """The newest run of the pipeline that succeeded: the demo's; this file's where it is alone."""
+    airflow = Airflow(cluster)
+    path = f"dags/{PIPELINE}/dagRuns?state=success&order_by=-start_date&limit=1"
+    if not airflow._json("GET", path)["dag_runs"]:
+        millrace("run", PIPELINE)
+    run_id = airflow._json("GET", path)["dag_runs"][0]["dag_run_id"]
+    return Run(PIPELINE, run_id, airflow.page(PIPELINE, run_id))
+
+
 def test_a_planted_violation_fails_the_gate_and_leaves_the_marts(
-    cluster: Settings,
-    millrace: Any,
-    query: Query,
-    notifications: Received,
+    cluster: Settings, query: Query, notifications: Received, succeeded: Run
 ) -> None:
+    """The gate and all behind it are cleared, as a user clears them: Airflow runs them again."""
     before = snapshots(query)
     columns = [row[0] for row in query("show columns from processed.orders")]
     planted = {"order_id": "'O9999999'", "status": "'bogus'"}
     select = ", ".join(planted.get(column, column) for column in columns)
     query(f"insert into processed.orders select {select} from processed.orders limit 1")
+    airflow, run = Airflow(cluster), succeeded
+    ids = [task.task_id for task in airflow.tasks(PIPELINE, run.run_id)]
+    behind = [each for each in ids if each.startswith("analytics.") or each == "complete"]
+    assert len(behind) > len(MARTS)
     try:
-        failed = millrace(
-            "run", "enterprise_data_pipeline", "--follow", "--conf", '{"generate": false}', expect=1
-        )
-        assert "check_processed" in failed.stderr
+        airflow.clear(PIPELINE, run.run_id, [GATE, *behind])
+        follow(airflow, run, lambda run, changed: None)
+        assert run.state == "failed"
+        assert GATE in str(failure(airflow, run))
+        assert [task.task_id for task in run.failed] == [GATE]
+        assert {run.tasks[each].state for each in behind} == {"upstream_failed"}
         assert snapshots(query) == before
-        assert "check_processed" in {entry["task_id"].split(".")[-1] for entry in notifications()}
+        assert GATE in {entry["task_id"] for entry in notifications()}
     finally:
         query("delete from processed.orders where order_id = 'O9999999'")

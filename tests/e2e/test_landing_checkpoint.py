@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from millrace.cluster.strays import members
 from millrace.contracts import load_contracts
 from millrace.lake.io import LakeWebHdfs, hdfs
 from millrace.landing.control import FOLDER, Control
@@ -16,6 +17,7 @@ from millrace.settings import Settings
 from tests.e2e.plain_landing import PlainLanding, at, send, write_contract
 
 GOOD = b'{"page": "p"}'
+DRIVER_AND_EXECUTOR = 2
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,21 @@ def streamed(cluster: Settings, millrace: Any) -> Iterator[PlainLanding]:
 def folders(store: LakeWebHdfs) -> list[str]:
     """The checkpoint folders that are there."""
     return [each["name"] for each in store.ls(FOLDER, detail=True) if each["type"] == "directory"]
+
+
+@pytest.mark.native
+def test_driver_and_executor_start_from_the_archive_of_their_classes(
+    cluster: Settings, streamed: PlainLanding, landing_application: Callable[[], dict[str, Any]]
+) -> None:
+    """Java says nothing where an archive does not fit; then it is not in its memory."""
+    archive = cluster.dist / "spark-classes" / "spark.jsa"
+    application = landing_application()["id"]
+    found = [each.process for each in members(cluster.home) if each.application == application]
+    java = [process for process in found if process.name() == "java"]
+    assert len(java) == DRIVER_AND_EXECUTOR
+    for process in java:
+        mapped = {each.path for each in process.memory_maps()}
+        assert (str(archive.resolve()) in mapped) == archive.exists()
 
 
 def test_spark_lands_on_when_its_checkpoint_is_deleted_under_the_running_query(
