@@ -135,7 +135,7 @@ def sweep(home: Path) -> int:
         found = members(home)
         supervisors = [member for member in found if _is_supervisor(member.process)]
         _signal(supervisors, signal.SIGKILL)
-        end([member for member in found if member not in supervisors])
+        end(found)
         ended += len(found)
         if not found:
             break
