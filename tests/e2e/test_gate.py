@@ -94,12 +94,11 @@ def container_receives(cluster: Settings, host: str, port: int) -> Iterator[Rece
 
 def snapshots(query: Query) -> dict[str, int]:
     """The current snapshot of every mart."""
-    return {
-        mart: query(
-            f'select snapshot_id from marts."{mart}$snapshots" order by committed_at desc limit 1'
-        )[0][0]
+    selects = [
+        f"select '{mart}', max_by(snapshot_id, committed_at) from marts.\"{mart}$snapshots\""
         for mart in MARTS
-    }
+    ]
+    return dict(query(" union all ".join(selects)))
 
 
 @pytest.fixture
