@@ -48,5 +48,6 @@ def environment(lake: Path, folder: Path) -> dict[str, str]:
         "SPARK_CONF_DIR": str(folder),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": str(lake / "bin" / "python"),
+        "PYSPARK_DRIVER_PYTHON": str(lake / "bin" / "python"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }

@@ -19,7 +19,7 @@ Repository = Any  # of conftest.py
 #: Added to a Java that tells its version: at its end it writes the archive that it is told to.
 WRITES = """
 for word do
-    case $word in -XX:ArchiveClassesAtExit=*) echo "$SPARK_HOME $*" >"${word#*=}" ;; esac
+    case $word in -XX:ArchiveClassesAtExit=*) echo "$SPARK_HOME $PYSPARK_DRIVER_PYTHON $*" >"${word#*=}" ;; esac
 done
 """
 
@@ -46,14 +46,17 @@ def test_classes_are_kept_where_java_has_kept_its_own(
     if has_its_own:
         (java / "lib" / "server").mkdir(parents=True)
         (java / "lib" / "server" / "classes.jsa").touch()
-    done = repository.run("spark-classes", MILLRACE_JAVA17_HOME=str(java))
+    users = {"SPARK_HOME": "/else", "PYSPARK_DRIVER_PYTHON": "jupyter"}
+    done = repository.run("spark-classes", MILLRACE_JAVA17_HOME=str(java), **users)
     assert (done.returncode, done.stderr) == (0, "")
     archive = repository.links / "spark-classes" / "spark.jsa"
     assert archive.exists() == has_its_own
     if has_its_own:
         jars = (repository.links / "spark").resolve() / "jars"
         assert f" -cp {jars}/* " in archive.read_text()
-        assert archive.read_text().startswith(str((repository.links / "lake").resolve()))
+        lake = (repository.links / "lake").resolve()
+        home = f"{lake}/lib/python3.11/site-packages/pyspark"
+        assert archive.read_text().startswith(f"{home} {lake}/bin/python ")
     again = repository.run("spark-classes", MILLRACE_JAVA17_HOME=str(java))
     assert "all units are complete" in again.stdout
 
