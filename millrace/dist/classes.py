@@ -13,6 +13,8 @@ from pathlib import Path
 ARCHIVE = "spark.jsa"
 #: Java's archive of its own classes. PyPI's runtime comes without one.
 OWN = "lib/server/classes.jsa"
+#: Spark's home in the lake's environment.
+PYSPARK = "lib/python3.11/site-packages/pyspark"
 ROOT = Path(__file__).resolve().parent.parent.parent
 JOB = ROOT / "spark_jobs" / "load_classes.py"
 #: The collector and what is opened decide whether an archive fits, so they are those of the jobs.
@@ -42,9 +44,8 @@ def command(java: Path, jars: Path, folder: Path) -> Sequence[str]:
 
 def environment(lake: Path, folder: Path) -> dict[str, str]:
     """Spark of the lake's environment, without a configuration of the user's."""
-    (home,) = lake.glob("lib/python3.*/site-packages/pyspark")
     return {
-        "SPARK_HOME": str(home),
+        "SPARK_HOME": str(lake / PYSPARK),
         "SPARK_CONF_DIR": str(folder),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": str(lake / "bin" / "python"),

@@ -61,9 +61,13 @@ def _java(name: str, about: str) -> Unit:
 def _maven(
     name: str, about: str, probe: str, megabytes: int, *needs: str, recipe: str = ""
 ) -> Unit:
-    inputs = [MAVEN_PROJECT, f"maven/{name}/pom.xml", f"checksums/{name}.sha256"]
-    inputs += [f"python/{need}.txt" for need in needs]
-    return Unit(name, "maven", about, tuple(inputs), probe, megabytes, needs, recipe=recipe)
+    inputs = _maven_inputs(name, *needs)
+    return Unit(name, "maven", about, inputs, probe, megabytes, needs, recipe=recipe)
+
+
+def _maven_inputs(name: str, *needs: str) -> tuple[str, ...]:
+    own = (MAVEN_PROJECT, f"maven/{name}/pom.xml", f"checksums/{name}.sha256")
+    return (*own, *(f"python/{need}.txt" for need in needs))
 
 
 def _connect(about: str, megabytes: int) -> Unit:
@@ -89,8 +93,7 @@ def _python(name: str, about: str, probe: str, megabytes: int) -> Unit:
 
 def _spark_classes(about: str, megabytes: int) -> Unit:
     """What is in it depends on the machine's Java, too, which looks at that itself."""
-    spark = _maven("spark", "", "", 0, "lake")
-    inputs = (*spark.inputs, "../spark_jobs/load_classes.py")
+    inputs = (*_maven_inputs("spark", "lake"), "../spark_jobs/load_classes.py")
     needs = ("java17", "lake", "spark")
     return Unit("spark-classes", "classes", about, inputs, ".", megabytes, needs)
 

@@ -30,7 +30,6 @@ ASSEMBLE: dict[str, Callable[[Sequence[Path], Path], None]] = {
     "spark": archives.kafka,
     "trino": archives.trino,
 }
-PYSPARK_JARS = "lib/python3.11/site-packages/pyspark/jars"
 
 
 @dataclass(frozen=True)
@@ -210,7 +209,7 @@ class Workshop:
             self.progress.doing(unit.name, "assembling")
             ASSEMBLE[unit.name](files, folder)
             if unit.name == "spark":
-                jars = self.paths.folder(UNITS["lake"]) / PYSPARK_JARS
+                jars = self.paths.folder(UNITS["lake"]) / classes.PYSPARK / "jars"
                 archives.place(sorted(jars.glob("*.jar")), folder / "jars")
 
     def _keep_classes(self, unit: Unit, folder: Path, keep: Sequence[int]) -> None:
