@@ -17,11 +17,10 @@ OWN = "lib/server/classes.jsa"
 PYSPARK = "lib/python3.11/site-packages/pyspark"
 ROOT = Path(__file__).resolve().parent.parent.parent
 JOB = ROOT / "spark_jobs" / "load_classes.py"
-#: The collector and what is opened decide whether an archive fits, so they are those of the jobs.
+#: The collector decides whether an archive fits: it is that of the jobs, in Spark's options.
 OPTIONS = (
-    *("-Xmx768m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1"),
-    *("-Djava.net.preferIPv4Stack=true", "-Djdk.reflect.useDirectMethodHandle=false"),
-    "-Dio.netty.tryReflectionSetAccessible=true",
+    f"@{ROOT / 'config' / 'spark' / 'java-options'}",
+    *("-Xmx768m", "-XX:TieredStopAtLevel=1"),
     # A line for each of the classes that can not be kept.
     *("-Xlog:disable", "-Xlog:all=error"),
 )
@@ -36,7 +35,6 @@ def command(java: Path, jars: Path, folder: Path) -> Sequence[str]:
     """The run that leaves the archive in a folder."""
     return (
         *(str(java / "bin" / "java"), f"-XX:ArchiveClassesAtExit={folder / ARCHIVE}", *OPTIONS),
-        f"@{ROOT / 'config' / 'spark' / 'java-modules'}",
         *("-cp", f"{jars}/*", "org.apache.spark.deploy.SparkSubmit"),
         *("--master", "local[1]", str(JOB)),
     )
