@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from millrace.dist import cache
-from millrace.dist.errors import MEGABYTE, OfflineError, disk_errors
+from millrace.dist import cache, classes
+from millrace.dist.errors import MEGABYTE, OfflineError, WrongJavaError, disk_errors
 from millrace.dist.java import JAVA_17, JAVA_25, Runtimes
 from millrace.dist.progress import Progress
 from millrace.dist.units import GO, UNITS, Unit
@@ -38,9 +38,9 @@ class Installation:
     """The units of one state folder."""
 
     def __init__(self, paths: Paths, home: Path) -> None:
-        self.paths = paths
         self.links = home / "dist"
         self.runtimes = Runtimes(paths.cache / "java.json")
+        self.paths = replace(paths, java=classes.build_of(self._own_java17()))
 
     def present(self, unit: Unit) -> Path | None:
         """The folder to link a unit to: a runtime of the machine, or a complete unit."""
@@ -76,9 +76,10 @@ class Installation:
         if not missing:
             return Summary(progress.elapsed, 0, 0, 0)
         names = ", ".join(unit.name for unit in missing)
-        if offline:
+        downloads = [unit.name for unit in missing if unit.kind != "classes"]
+        if offline and downloads:
             raise OfflineError(
-                names,
+                ", ".join(downloads),
                 "not in the cache, and --offline rules downloads out",
                 "python3 -m millrace.dist",
             )
@@ -101,6 +102,12 @@ class Installation:
         folders = cache.leftovers(self.paths.units, wanted)
         old = [folder for folder in folders if complete or cache.read_stamp(folder) is None]
         return [folder.name for folder in old if cache.remove_unlocked(folder)]
+
+    def _own_java17(self) -> Path | None:
+        try:
+            return self.runtimes.find(JAVA_17)
+        except WrongJavaError:
+            return None  # which the unit of this name says, where it is asked for
 
     def _make(self, workshop: Workshop, missing: list[Unit]) -> None:
         workshop.check(missing)

@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from millrace.dist.errors import MissingToolError, explain
+from millrace.errors import MillraceError
 
 #: Lines of a failed program in which its reason is looked for.
 TAIL = 60
 GRACE_SECONDS = 5
+#: For whom, the program, the end of its output, and the log that has all of it.
+Explain = Callable[[str, str, Sequence[str], Path], MillraceError]
 
 
 @dataclass
@@ -36,6 +39,8 @@ class Runner:
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
         keep: Sequence[int] = (),
+        explain: Explain = explain,
+        leaves: Path | None = None,
     ) -> None:
         """Run a program to its end.
 
@@ -46,6 +51,8 @@ class Runner:
             environment: added to this process's own.
             folder: its working folder.
             keep: descriptors that it inherits.
+            explain: makes the error of its failure, from the end of its output.
+            leaves: a file without which it failed as well.
 
         Raises:
             MillraceError: it failed; the error says why as far as its output does.
@@ -65,7 +72,7 @@ class Runner:
                 code = process.wait()
             finally:
                 self._end(process)
-        if code:
+        if code or (leaves and not leaves.is_file()):
             raise explain(unit, Path(command[0]).name, tail, log)
 
     def stop(self) -> None:

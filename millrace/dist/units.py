@@ -46,9 +46,10 @@ class Unit:
     version_in: str = ""
     project: str = MAVEN_PROJECT
 
-    def folder(self, units: Path, distribution: Path) -> Path:
-        """Where it is or will be in the cache."""
-        key = key_of((distribution / name for name in self.inputs), self.name + self.recipe)
+    def folder(self, units: Path, distribution: Path, more: str = "") -> Path:
+        """Where it is or will be in the cache; `more` decides its content beside the inputs."""
+        files = (distribution / name for name in self.inputs)
+        key = key_of(files, self.name + self.recipe + more)
         return units / f"{self.name}-{key}"
 
 
@@ -92,8 +93,8 @@ def _python(name: str, about: str, probe: str, megabytes: int) -> Unit:
 
 
 def _spark_classes(about: str, megabytes: int) -> Unit:
-    """What is in it depends on the machine's Java, too, which looks at that itself."""
-    inputs = (*_maven_inputs("spark", "lake"), "../spark_jobs/load_classes.py")
+    own = ("../spark_jobs/load_classes.py", "../config/spark/java-options")
+    inputs = (*_maven_inputs("spark", "lake"), *own)
     needs = ("java17", "lake", "spark")
     return Unit("spark-classes", "classes", about, inputs, ".", megabytes, needs)
 

@@ -34,10 +34,11 @@ ASSEMBLE: dict[str, Callable[[Sequence[Path], Path], None]] = {
 
 @dataclass(frozen=True)
 class Paths:
-    """Where a set-up reads and writes."""
+    """Where a set-up reads and writes; `java` tells the build of the machine's own Java 17."""
 
     distribution: Path
     cache: Path
+    java: str = ""
 
     @property
     def units(self) -> Path:
@@ -50,7 +51,8 @@ class Paths:
 
     def folder(self, unit: Unit) -> Path:
         """A unit's folder in the cache."""
-        return unit.folder(self.units, self.distribution)
+        java = self.java if unit.kind == "classes" else ""
+        return unit.folder(self.units, self.distribution, java)
 
     def complete(self, unit: Unit) -> bool:
         """True when a unit was finished, and the interpreter of an environment is still there."""
@@ -219,8 +221,15 @@ class Workshop:
         self.progress.doing(unit.name, "running what loads them")
         jars = self.paths.folder(UNITS["spark"]) / "jars"
         settings = classes.environment(self.paths.folder(UNITS["lake"]), folder)
-        run = classes.command(self.java17, jars, folder)
-        self.runner.run(unit.name, run, environment=settings, keep=keep)
+        self.runner.run(
+            unit.name,
+            classes.command(self.java17, jars, folder),
+            environment=settings,
+            keep=keep,
+            explain=classes.failure,
+            leaves=folder / classes.ARCHIVE,
+        )
+        classes.bring_to_disk(folder)
 
     def _find_go(self, module: Path) -> str:
         """The machine's Go where a module accepts it, or PyPI's."""

@@ -10,6 +10,7 @@ import pytest
 
 from millrace.cluster.strays import members
 from millrace.contracts import load_contracts
+from millrace.dist.classes import can_be_kept
 from millrace.lake.io import LakeWebHdfs, hdfs
 from millrace.landing.control import FOLDER, Control
 from millrace.landing.yarn import Yarn
@@ -47,8 +48,9 @@ def folders(store: LakeWebHdfs) -> list[str]:
 def test_driver_and_executor_start_from_the_archive_of_their_classes(
     cluster: Settings, streamed: PlainLanding, landing_application: Callable[[], dict[str, Any]]
 ) -> None:
-    """Java says nothing where an archive does not fit; then it is not in its memory."""
+    """Java goes on where an archive does not fit; then it is not in its memory."""
     archive = cluster.dist / "spark-classes" / "spark.jsa"
+    assert archive.exists() == can_be_kept(cluster.dist / "java17")
     application = landing_application()["id"]
     found = [each.process for each in members(cluster.home) if each.application == application]
     java = [process for process in found if process.name() == "java"]
