@@ -98,7 +98,9 @@ def snapshots(query: Query) -> dict[str, int]:
         f"select '{mart}', max_by(snapshot_id, committed_at) from marts.\"{mart}$snapshots\""
         for mart in MARTS
     ]
-    return dict(query(" union all ".join(selects)))
+    found = dict(query(" union all ".join(selects)))
+    assert None not in found.values()
+    return found
 
 
 @pytest.fixture
