@@ -169,6 +169,7 @@ def _keep_logs(project: str, home: Path) -> None:
 
 
 def _remove_images(settings: Settings) -> None:
-    config = Project(settings).config()
+    # The overlay has one more, of MariaDB.
+    config = Project(settings, ("mysql",)).config()
     images = {service["image"] for service in config["services"].values()}
     call("image", "rm", *sorted(images))

@@ -36,13 +36,18 @@ def test_every_profile_with_every_overlay_is_valid(
         "MILLRACE_IMPALA__CREDENTIALS": str(given),
     }
     done = subprocess.run(
-        Project(project.settings, overlays).command("config", "--quiet", profiles=profiles),
+        Project(project.settings, overlays).command("config", "--services", profiles=profiles),
         env={**project.environment(), **needed},
         check=False,
         capture_output=True,
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
+    services = set(done.stdout.split())
+    assert ("datanode-3" in services) == ("scale" in profiles)
+    # A worker of Trino's would not fit a coordinator of another product's.
+    has_workers = "scale" in profiles and "starburst" not in overlays
+    assert ("trino-worker" in services) == has_workers
 
 
 def test_the_committed_file_needs_no_setting() -> None:

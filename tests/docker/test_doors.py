@@ -68,6 +68,7 @@ def test_nothing_of_the_cluster_listens_outside_loopback(running: Running) -> No
         for connection in psutil.net_connections(kind="tcp")
         if connection.status == psutil.CONN_LISTEN and connection.laddr.port in published
     }
+    assert listening
     assert {address for address, _ in listening} <= LOOPBACK
 
 

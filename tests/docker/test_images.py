@@ -22,7 +22,8 @@ MEGABYTE = 1_000_000
 #: A documented size may be off by this part of it.
 TOLERANCE = 0.1
 #: Wherever they stand, not on PATH alone.
-TOOLS = ("mvn", "javac", "go", "gcc", "cc", "make", "git", "uv", "curl", "wget", "pip*")
+TOOLS = ("mvn", "javac", "go", "gcc", "cc", "make", "git", "uv", "curl", "wget", "pip*", "wheel")
+PACKAGES = ("pip", "setuptools", "wheel", "pkg_resources")
 CACHES = ("/root/.m2", "/root/.cache", "/root/go", "/out", "/opt/millrace/distribution")
 FILLED = ("/var/lib/apt/lists", "/var/cache/apt", "/tmp")
 LABELS = ("title", "version", "revision", "licenses")
@@ -49,9 +50,12 @@ def test_an_image_says_what_it_was_made_from(inspected: dict[str, dict[str, Any]
 
 
 def test_no_image_has_a_build_tool_or_a_cache(images: list[str]) -> None:
-    named = f"\\( -name {' -o -name '.join(repr(tool) for tool in TOOLS)} \\)"
+    tools, packages = (
+        f"\\( -name {' -o -name '.join(map(repr, names))} \\)" for names in (TOOLS, PACKAGES)
+    )
     script = (
-        f"find / -xdev -perm /111 ! -type d {named};"
+        f"find / -xdev -perm /111 ! -type d {tools};"
+        f"find / -xdev -path '*/site-packages/*' -prune {packages};"
         f"for folder in {' '.join(CACHES)}; do ls -d $folder 2>/dev/null; done;"
         f"find {' '.join(FILLED)} -type f 2>/dev/null; true"
     )
