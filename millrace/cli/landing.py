@@ -15,7 +15,12 @@ from millrace.errors import MillraceError
 from millrace.lake import catalog
 from millrace.landing.broker import Broker
 from millrace.landing.control import Control
-from millrace.landing.errors import GateError, LandingTroubleError, NotLandingError
+from millrace.landing.errors import (
+    GateError,
+    LandingTroubleError,
+    NotLandingError,
+    ReplayRolledBackError,
+)
 from millrace.landing.lag import Lag, LagMeter
 from millrace.landing.lander import Lander
 from millrace.landing.rebuild import plan_rebuilds
@@ -134,6 +139,8 @@ def reset(dataset: str, yes: bool) -> None:
     if cause is None:
         click.echo(f"{contract.raw_table} and the topic {contract.topic} agree: nothing to reset")
         return
+    if isinstance(cause, ReplayRolledBackError):
+        raise cause  # table and log agree: a reset would mend nothing
     click.echo(cause.cause)
     if not yes:
         click.confirm(f"Go on with the log of {contract.topic} as it is now?", abort=True)

@@ -44,11 +44,13 @@ class TopicOffsets:
             it is not known.
         quarantined: the ends that the quarantine table had when a raw table was landed so far;
             a quarantine table that has less was rolled back.
+        driver: which one landed last; a batch of another does not fit any more.
     """
 
     ends: Mapping[int, int] = field(default_factory=dict)
     topic_id: str | None = None
     quarantined: Mapping[int, int] = field(default_factory=dict)
+    driver: str | None = None
 
     def may_be_of(self, topic_id: str) -> bool:
         """Whether they are of the topic with this id, as far as they tell."""
@@ -82,6 +84,7 @@ def dump(offsets: Mapping[str, TopicOffsets]) -> str:
                 "topic_id": each.topic_id,
                 "offsets": {str(part): end for part, end in sorted(each.ends.items())},
                 "quarantined": {str(part): end for part, end in sorted(each.quarantined.items())},
+                "driver": each.driver,
             }
             for topic, each in sorted(offsets.items())
         },
@@ -96,6 +99,7 @@ def parse(text: str) -> Offsets:
             _by_partition(entry["offsets"]),
             entry.get("topic_id"),
             _by_partition(entry.get("quarantined", {})),
+            entry.get("driver"),
         )
         for topic, entry in json.loads(text).items()
     }

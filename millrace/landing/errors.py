@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from millrace.errors import MillraceError, TransientError
 
+#: Offsets that a cause names, and positions that a command does.
+SHOWN, AT_ONCE = 5, 20
+
 
 class TableMissingError(MillraceError):
     """A contract's table is not there, or lacks a column of the contract."""
@@ -43,6 +46,26 @@ class OffsetsAheadError(GateError):
 
 class QuarantineBehindError(GateError):
     """The quarantine table has lost rows that it had: it was rolled back, or made anew."""
+
+
+class ReplayRolledBackError(GateError):
+    """The raw table has lost records that were replayed into it: it was rolled back."""
+
+    def __init__(
+        self, dataset: str, topic: str, table: str, places: Sequence[tuple[int, int]]
+    ) -> None:
+        partition = places[0][0]
+        shown = [offset for part, offset in places if part == partition][:SHOWN]
+        named = f"{'offsets' if len(shown) > 1 else 'offset'} {', '.join(map(str, shown))}"
+        more = f" (and {len(places) - len(shown)} more)" if len(places) > len(shown) else ""
+        cause = (
+            f"{table} no longer has what was replayed at {named} of partition {partition}{more}:"
+            " it was rolled back behind the replay"
+        )
+        positions = " ".join(f"{topic}:{part}:{offset}" for part, offset in places[:AT_ONCE])
+        left = len(places) - AT_ONCE
+        then = f"  # then {left} more: landing names them" if left > 0 else ""
+        super().__init__(dataset, topic, cause, f"bin/millrace quarantine replay {positions}{then}")
 
 
 class OffsetsLostError(MillraceError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
@@ -50,9 +50,12 @@ class LandedTable:
         offsets_are_lost: no kept snapshot tells it.
     """
 
-    def __init__(self, catalog: Catalog, name: str, writer: str = "") -> None:
+    def __init__(
+        self, catalog: Catalog, name: str, writer: str = "", driver: str | None = None
+    ) -> None:
         self._catalog = catalog
         self._writer = writer
+        self._driver = driver
         self.name = name
         self.table: Table
         self.offsets: Offsets = {}
@@ -102,7 +105,8 @@ class LandedTable:
             moved = dict(self.offsets)
             for topic, move in moves.items():
                 before = moved.get(topic, TopicOffsets())
-                moved[topic] = before.advanced(move.ends, move.topic_id, move.quarantined)
+                after = before.advanced(move.ends, move.topic_id, move.quarantined)
+                moved[topic] = replace(after, driver=self._driver)
             summary = {SUMMARY_KEY: lake_offsets.dump(moved), WRITER_KEY: self._writer}
             try:
                 self.table = commit_append(

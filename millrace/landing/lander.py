@@ -10,6 +10,7 @@ It reads no records and knows no Spark.
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -27,6 +28,7 @@ from millrace.landing.errors import TopicMissingError
 from millrace.landing.held import held
 from millrace.landing.landed_table import LandedTable, Move
 from millrace.landing.positions import LogState, Ranges
+from millrace.landing.replayed import recent_replays, require_replayed
 from millrace.landing.rollback import require_quarantine
 from millrace.landing.sift import LandingJob
 from millrace.landing.writer import WrittenFile, without_history
@@ -56,7 +58,9 @@ class Lander:
         self._log = log
         self._logs: Mapping[str, LogState] = {}
         self._raw: dict[str, LandedTable] = {}
-        self._quarantine = LandedTable(catalog, QUARANTINE_TABLE, writer)
+        # An application has one id for all its attempts, and one process opens several landers.
+        self._driver = f"{writer} {uuid.uuid4()}"
+        self._quarantine = LandedTable(catalog, QUARANTINE_TABLE, writer, self._driver)
         self._writer = writer
         self._unmoved: set[str] = set()
         self.starts: dict[str, plan.Offsets] = {}
@@ -71,7 +75,7 @@ class Lander:
             GateError: table and log disagree.
         """
         self._raw = {
-            topic: LandedTable(self._catalog, contract.raw_table, self._writer)
+            topic: LandedTable(self._catalog, contract.raw_table, self._writer, self._driver)
             for topic, contract in self._contracts.items()
         }
         for topic, table in self._raw.items():
@@ -89,10 +93,13 @@ class Lander:
             )
             for topic, contract in self._contracts.items()
         }
+        raw = (table.table for table in self._raw.values())
+        replays = recent_replays(self._quarantine.table, raw)
         for topic, contract in self._contracts.items():
             quarantined = self._quarantine.offsets.get(topic)
             plan.check_quarantine(contract.dataset, topic, quarantined, self._logs[topic])
             require_quarantine(contract, self._raw[topic], self._quarantine)
+            require_replayed(self._catalog, contract, self._quarantine, replays)
         self._unmoved = set(self._contracts)
 
     def unfinished(self) -> dict[str, Ranges]:
@@ -132,6 +139,8 @@ class Lander:
 
         A topic's first batch moves quarantine's offsets even without rows. A driver from before
         that was frozen ahead of its commit there is refused then, however it judged the records.
+        With rows it is made the driver of the raw tables before: one that was frozen ahead of its
+        commit to them, with a batch of good records alone, is refused there as well.
 
         Args:
             ranges: topic to what the batch covers, from the planned offsets: never from rows.
@@ -163,7 +172,15 @@ class Lander:
         }
         bad = of_table.pop(QUARANTINE_TABLE, [])
         if bad or self._unmoved & moves.keys():
-            self._commit_quarantine(bad, moves, of_table)
+            try:
+                if bad:
+                    self._take_over(self._unmoved & moves.keys())
+                self._quarantine.append(bad, self._never_back(moves))
+            except UnknownResultError:
+                raise
+            except Exception:  # refused: the batch's other files go too
+                self._delete(files)
+                raise
             self._unmoved -= moves.keys()
         self._commit_raw(moves, of_table)
 
@@ -177,20 +194,10 @@ class Lander:
             landed_id, dataset = self._logs[topic].topic_id, self._contracts[topic].dataset
             plan.require_topic(dataset, topic, landed_id, ids[topic])
 
-    def _commit_quarantine(
-        self,
-        bad: list[WrittenFile],
-        moves: Mapping[str, Move],
-        others: Mapping[str, list[WrittenFile]],
-    ) -> None:
-        """Commit the bad records; where that is refused, the batch's other files go too."""
-        try:
-            self._quarantine.append(bad, self._never_back(moves))
-        except UnknownResultError:
-            raise
-        except Exception:
-            self._delete(file for each in (bad, *others.values()) for file in each)
-            raise
+    def _take_over(self, topics: Iterable[str]) -> None:
+        """Make this the driver that the raw tables of the topics name, where they stand."""
+        for topic in topics:
+            self._raw[topic].append([], {topic: Move({}, self._logs[topic].topic_id)})
 
     def _commit_raw(
         self, moves: Mapping[str, Move], files: Mapping[str, list[WrittenFile]]

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+import pyarrow as pa
 from pyiceberg.catalog import Catalog
 
 from millrace.contracts.model import Contract
@@ -18,9 +19,10 @@ from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.errors import MillraceError
 from millrace.lake.offsets import TopicOffsets
 from millrace.landing.broker import Place, ReadableLog
-from millrace.landing.errors import TopicMissingError
+from millrace.landing.errors import ReplayRolledBackError, TopicMissingError
 from millrace.landing.landed_table import LandedTable
 from millrace.landing.positions import LogState, check_quarantine, start_offsets
+from millrace.landing.replayed import recent_replays, require_replayed
 from millrace.landing.rollback import require_quarantine
 
 #: Of a topic's retention; what is older and has not landed is warned of.
@@ -95,6 +97,8 @@ def measure(
     problems = {topic: _load(table) for topic, table in tables.items()}
     quarantine = LandedTable(catalog, QUARANTINE_TABLE)
     quarantine.load()
+    there = (table.table for topic, table in tables.items() if not problems[topic])
+    replays = recent_replays(quarantine.table, there)
     topics = list(log.topic_ids(known))
     logs = log.log_states(topics) if topics else {}
     retentions = log.retentions_s(topics)
@@ -107,6 +111,7 @@ def measure(
             found.append(_problem(TopicMissingError(topic)))
         elif not found:
             found += _disagreements(contract, tables[topic], quarantine, logs[topic])
+            found = found or _replays(catalog, contract, quarantine, replays)
             partitions = _partitions(topic, tables[topic], logs[topic], oldest, now())
             found += _retention(contract, partitions, retentions[topic])
         rows = 0 if problems[topic] else _rows(tables[topic])
@@ -168,6 +173,17 @@ def _disagreements(
             check()
         except MillraceError as error:
             return [_problem(error)]
+    return []
+
+
+def _replays(
+    catalog: Catalog, contract: Contract, quarantine: LandedTable, replays: pa.Table | None
+) -> list[Problem]:
+    """The same, of replays that a rollback has undone; it asks the services once more."""
+    try:
+        require_replayed(catalog, contract, quarantine, replays)
+    except ReplayRolledBackError as error:
+        return [_problem(error)]
     return []
 
 

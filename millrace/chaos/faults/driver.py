@@ -7,6 +7,7 @@ driver does not know.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, ClassVar
 
 from millrace.chaos.evidence import Need, Witness
@@ -39,11 +40,19 @@ class _DriverKilled(Fault):
         if self.first_batch:
             world.landing.stop()
         self._before = world.lake.pointer(world.table)
-        with world.proxy.snare(ALTER, world.table, self.moment) as snare:
+        with ExitStack() as snares:
+            snare = snares.enter_context(world.proxy.snare(ALTER, world.table, self.moment))
             if self.first_batch:
                 world.landing.start()
-            call = snare.wait()
-            self._planned = planned = world.lake.planned(call)
+            planned = world.lake.planned(snare.wait())
+            while self.first_batch and not planned.files:
+                # Ahead of a batch with bad records a new driver takes the table over, without rows.
+                following = world.proxy.snare(ALTER, world.table, self.moment)
+                taken, snare = snare, snares.enter_context(following)
+                taken.release()
+                self._before = planned.location
+                planned = world.lake.planned(snare.wait())
+            self._planned = planned
             if self.first_batch:
                 witness.see("unmoved", "first-batch:" + world.table, self._before, planned.replaces)
             self._look(world, witness, planned)

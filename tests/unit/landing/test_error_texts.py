@@ -33,6 +33,11 @@ def ahead(landing: Landing) -> None:
 
 
 def quarantine_gone(landing: Landing) -> None:
+    """And no snapshot is kept from before, to which raw could be rolled back."""
+    table = landing.table("raw.visits")
+    former = table.metadata.snapshots[0].snapshot_id
+    assert former != table.metadata.current_snapshot_id
+    table.maintenance.expire_snapshots().by_id(former).commit()
     landing.catalog.drop_table(QUARANTINE_TABLE)
     landing.create_quarantine()
 

@@ -132,8 +132,13 @@ def test_a_quarantine_whose_rows_nothing_brings_back_asks_for_the_reset_that_acc
     landing: Landing,
 ) -> None:
     landing.land(landing.driver(), 8)
+    before_landing = landing.table("raw.visits").metadata.snapshots[0].snapshot_id
     landing.catalog.drop_table(QUARANTINE_TABLE)
     landing.create_quarantine()
+    with pytest.raises(QuarantineBehindError) as behind:
+        landing.driver()
+    assert behind.value.remedy.endswith(f'rollback_to_snapshot({before_landing})"')
+    landing.table("raw.visits").maintenance.expire_snapshots().by_id(before_landing).commit()
     with pytest.raises(QuarantineBehindError) as behind:
         landing.driver()
     assert behind.value.remedy == "bin/millrace landing reset visits"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +157,47 @@ def test_a_frozen_driver_that_judged_by_a_stricter_contract_quarantines_nothing_
         frozen.commit(ranges, files)
     assert landing.offsets(QUARANTINE_TABLE) == []
     assert landing.offsets("raw.visits") == list(range(10))
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_frozen_driver_lands_nothing_that_a_stricter_contract_has_quarantined_since(
+    all_good: Landing, dies: bool
+) -> None:
+    frozen = all_good.driver()
+    all_good.land(frozen, 1)
+    files = all_good.sift(1, 5, frozen.job())
+    all_good.values[2] = b"{}"  # good at first, bad by now
+    refused: list[bool] = []
+    second = all_good.driver()
+    commit_raw = second._commit_raw
+
+    def commit_after_thawing(*arguments: Any) -> None:
+        with pytest.raises(TakenOverError):
+            frozen.commit({"visits": {0: (1, 5)}}, files)
+        refused.append(True)
+        if dies:
+            raise KeyboardInterrupt
+        commit_raw(*arguments)
+
+    second._commit_raw = commit_after_thawing  # type: ignore
+    with suppress(KeyboardInterrupt):
+        all_good.land(second, 10)
+    assert refused == [True]
+    finish(all_good)
+    assert all_good.offsets("raw.visits") == [0, 1, *range(3, 10)]
+    assert all_good.offsets(QUARANTINE_TABLE) == [2]
+
+
+def test_a_driver_that_was_faster_in_raw_keeps_another_from_quarantine(all_good: Landing) -> None:
+    first, second = all_good.driver(), all_good.driver()
+    all_good.values[2] = b"{}"
+    files = all_good.sift(0, 10, second.job())
+    all_good.values[2] = GOOD
+    all_good.land(first, 5)
+    with pytest.raises(TakenOverError):
+        second.commit({"visits": {0: (0, 10)}}, files)
+    assert all_good.offsets(QUARANTINE_TABLE) == []
+    assert all_good.offsets("raw.visits") == list(range(5))
 
 
 def test_a_batch_that_lands_while_the_status_looks_is_no_problem(
