@@ -18,7 +18,7 @@ from millrace.verify.decode import Decoder, SchemaText, UndecodableError, framed
 from millrace.verify.equality import differ, unequal
 from millrace.verify.facts import Facts
 from millrace.verify.findings import OPEN, finding
-from millrace.verify.keys import EMPTY, Keys, is_in, keys_of, within
+from millrace.verify.keys import EMPTY, Keys, Mask, is_in, keys_of, within
 from millrace.verify.replays import other_than_replayed, replays
 from millrace.verify.report import Finding
 from millrace.verify.spool import Spool
@@ -38,6 +38,7 @@ class Content:
     Attributes:
         compared: rows whose columns were compared.
         corrected: rows that were replayed with another value.
+        unread: of them those whose table keeps no bytes, so that their columns say nothing.
         without_topic: rows that the topic has no more.
     """
 
@@ -52,7 +53,7 @@ class Content:
         self._wrong: dict[str, list[Keys]] = {}
         self._why: dict[str, str] = {}
         self._required = Required(facts.contract)
-        self.compared = self.corrected = self.without_topic = 0
+        self.compared = self.corrected = self.unread = self.without_topic = 0
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Compare rows of the raw table."""
@@ -92,6 +93,11 @@ class Content:
             notes.append(
                 f"{name}: {gone:,} rows are no longer in the topic; they are held to {held}"
             )
+        if self.unread:
+            notes.append(
+                f"{name}: {self.unread:,} rows were replayed with a corrected value that the table"
+                " does not keep; they are held to the digest that their replay noted"
+            )
         return notes
 
     def _compare(self, rows: pa.RecordBatch, is_raw: bool) -> None:
@@ -107,14 +113,14 @@ class Content:
         if not len(keys):
             return
         columns = {name: rows[name] for name in rows.schema.names}
-        values = columns["value"].to_pylist() if "value" in columns else None
+        has_bytes = "value" in columns
+        values = columns["value"].to_pylist() if has_bytes else None
         if in_topic:
             records = self._spool.records(keys)
             sent = records["value"].to_pylist()
             free = np.zeros(len(keys), np.bool_)
-            if is_raw and values is not None:
-                free = is_in(keys, self._replayed) & differ(values, sent)
-                self.corrected += int(free.sum())
+            if is_raw:
+                free = self._other_values(columns, sent, keys)
             for name in CARRIED:
                 if name in columns:
                     wrong = self._unlike(name, columns[name], records[name])
@@ -125,8 +131,26 @@ class Content:
                 own if free[row] and values else given
                 for row, (own, given) in enumerate(zip(values or sent, sent, strict=True))
             ]
+            if not has_bytes and free.any():
+                # The bytes that their columns follow from are kept nowhere.
+                self.unread += int(free.sum())
+                kept = pa.array(~free)
+                columns = {name: column.filter(kept) for name, column in columns.items()}
+                values, keys = [values[row] for row in np.flatnonzero(~free)], keys[~free]
         if values is not None:
             self._compare_decoded(columns, values, keys, is_raw)
+
+    def _other_values(
+        self, columns: dict[str, pa.Array], sent: list[bytes | None], keys: Keys
+    ) -> Mask:
+        """Which were replayed with another value than was sent, by it or by its digest."""
+        if "value" in columns:
+            wrong = differ(columns["value"].to_pylist(), sent)
+        else:
+            wrong = differ(columns["value_sha256"].to_pylist(), [_digest(each) for each in sent])
+        other: Mask = is_in(keys, self._replayed) & wrong
+        self.corrected += int(other.sum())
+        return other
 
     @staticmethod
     def _unlike(name: str, actual: pa.Array, sent: pa.ChunkedArray) -> Any:
@@ -143,7 +167,7 @@ class Content:
         self, columns: dict[str, pa.Array], values: list[bytes | None], keys: Keys, is_raw: bool
     ) -> None:
         """Compare what follows from the bytes."""
-        digests = [None if each is None else hashlib.sha256(each).hexdigest() for each in values]
+        digests = [_digest(each) for each in values]
         source = "its bytes"
         self._hold("value_sha256", columns, digests, keys, source)
         if not is_raw:
@@ -203,6 +227,10 @@ class Content:
             text = "have another digest than the ledger of their producer"
             remedy = REMEDY.format(topic=facts.subject.topic)
             yield finding(facts, "L5", text, remedy, keys)
+
+
+def _digest(value: bytes | None) -> str | None:
+    return None if value is None else hashlib.sha256(value).hexdigest()
 
 
 def _other_digests(held: Held, told: Keys, order: Keys, facts: Facts) -> Keys:

@@ -108,10 +108,11 @@ class Delivery:
         replayed = missing[is_in(missing, states["replayed"])]
         kept = np.union1d(states["open"], states["discarded"])
         lost = missing[~is_in(missing, kept) & ~is_in(missing, states["replayed"])]
-        expired = self._expired(lost)
-        self._note_expired(int(expired.sum()))
-        self.counts["lost"] += int((~expired).sum()) + len(replayed)
-        if len(lost := lost[~expired]):
+        expired, withdrawn = self._expired(lost), self._expired_replays(replayed)
+        self._note_expired(int(expired.sum()) + int(withdrawn.sum()))
+        lost, replayed = lost[~expired], replayed[~withdrawn]
+        self.counts["lost"] += len(lost) + len(replayed)
+        if len(lost):
             remedy = how_to_go_back(facts.subject.raw_table)
             yield finding(facts, "L1", "were acknowledged and are nowhere", remedy, lost)
         if len(replayed):
@@ -170,12 +171,23 @@ class Delivery:
         facts = self.facts
         if not len(keys):
             return np.zeros(0, np.bool_)
-        order = np.argsort(facts.ledger.keys, kind="stable")
-        runs = facts.ledger.runs[order[np.searchsorted(facts.ledger.keys, keys, sorter=order)]]
-        at = np.array([_micros(facts.began.get(facts.ledger.names[run])) for run in runs])
+        ledger = facts.ledger
+        order = np.argsort(ledger.keys, kind="stable")
+        places = order[np.searchsorted(ledger.keys, keys, sorter=order)]
+        # A ledger of an earlier version tells no times: then the run's, which may be too old.
+        runs = [ledger.names[run] for run in ledger.runs[places]]
+        began = np.array([_micros(facts.began.get(run)) for run in runs])
+        at = np.where(ledger.at[places] > 0, ledger.at[places], began)
         known = is_in(keys, facts.topic_keys)
         at[known] = facts.topic_at[np.searchsorted(facts.topic_keys, keys[known])]
         older: Mask = at < facts.expired_before
+        return older
+
+    def _expired_replays(self, keys: Keys) -> Mask:
+        """Which are older than that and were replayed as long ago: a raw row stays for both."""
+        quarantine = self.facts.quarantine
+        newest = np.maximum(quarantine.at, quarantine.resolved)
+        older: Mask = is_in(keys, np.sort(quarantine.keys[newest < self.facts.expired_before]))
         return older
 
     def _note_expired(self, number: int) -> None:

@@ -171,7 +171,9 @@ def _wait(
 def read_quarantine(table: Table, subject: Subject, unread: list[Damage]) -> Held:
     """The quarantined records of the subject."""
     gatherer = Gatherer(subject.topic)
-    for batch in scan(table, (*HELD_COLUMNS, "dataset", "status"), subject.dataset, unread):
+    for batch in scan(
+        table, (*HELD_COLUMNS, "dataset", "status", "resolved_at"), subject.dataset, unread
+    ):
         gatherer.add(batch)
     return gatherer.held()
 

@@ -32,13 +32,15 @@ class TopicLedger:
     """What the ledger says of one topic.
 
     Attributes:
-        keys, digests, runs: of each acknowledged record: its position, the SHA-256 of its value
+        keys, at, digests, runs: of each acknowledged record: its position, its time in Kafka
+            (microseconds, 0 where the ledger does not tell it), the SHA-256 of its value
             (hexadecimal, "" for none) and the number of its run in `names`.
         refused, unknown: how many records of a run and a digest.
     """
 
     names: list[str] = field(default_factory=list)
     keys: Keys = field(default_factory=lambda: EMPTY)
+    at: Keys = field(default_factory=lambda: EMPTY)
     digests: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
     runs: Keys = field(default_factory=lambda: EMPTY)
     refused: Counter[Sent] = field(default_factory=Counter)
@@ -71,6 +73,7 @@ class _Gathering:
 
     def __init__(self) -> None:
         self.partitions, self.offsets, self.runs = array("i"), array("q"), array("i")
+        self.at_ms = array("q")
         self.digests: list[str] = []
         self.chunks: list[pa.Array] = []
         self.ledger = TopicLedger()
@@ -85,6 +88,7 @@ class _Gathering:
         if state == "acknowledged":
             self.partitions.append(outcome["p"])
             self.offsets.append(outcome["f"])
+            self.at_ms.append(outcome.get("t", 0))
             self.runs.append(self.number)
             self.digests.append(digest)
         elif state == "refused":
@@ -99,6 +103,7 @@ class _Gathering:
 
     def done(self) -> TopicLedger:
         self.ledger.keys = keys_of(self.partitions, self.offsets)
+        self.ledger.at = np.asarray(self.at_ms, np.int64) * 1000
         self.ledger.runs = np.asarray(self.runs, np.int64)
         self.ledger.digests = pa.concat_arrays(self.chunks)
         return self.ledger

@@ -134,6 +134,7 @@ class Held:
         digests: `value_sha256`.
         runs: the producer's run that the row's headers name, None for a foreign producer.
         status: of a quarantined record; empty for a raw table.
+        resolved: when that was replayed or discarded, microseconds, 0 for an open one; the same.
         strangers: rows of other topics.
     """
 
@@ -142,6 +143,7 @@ class Held:
     digests: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
     runs: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
     status: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
+    resolved: Keys = field(default_factory=lambda: EMPTY)
     strangers: int = 0
 
     def where(self, mask: Mask) -> Held:
@@ -153,6 +155,7 @@ class Held:
             self.digests.filter(chosen),
             self.runs.filter(chosen),
             self.status.filter(chosen) if len(self.status) else self.status,
+            self.resolved[mask] if len(self.resolved) else self.resolved,
             self.strangers,
         )
 
@@ -170,6 +173,7 @@ class Gatherer:
         self._former = former
         self._keys: list[Keys] = []
         self._at: list[Keys] = []
+        self._resolved: list[Keys] = []
         self._texts: dict[str, list[pa.Array]] = {"digests": [], "runs": [], "status": []}
         self._strangers = 0
 
@@ -189,6 +193,7 @@ class Gatherer:
         self._texts["runs"].append(runs_of(mine["kafka_headers"]))
         if "status" in mine.schema.names:
             self._texts["status"].append(mine["status"].cast(pa.string()))
+            self._resolved.append(_micros(mine["resolved_at"]))
         return mine
 
     def held(self) -> Held:
@@ -197,13 +202,19 @@ class Gatherer:
             return Held(strangers=self._strangers)
         texts = {name: pa.concat_arrays(each) for name, each in self._texts.items() if each}
         keys, at = np.concatenate(self._keys), np.concatenate(self._at)
-        return Held(keys, at, **texts, strangers=self._strangers)
+        resolved = np.concatenate(self._resolved) if self._resolved else EMPTY
+        return Held(keys, at, **texts, resolved=resolved, strangers=self._strangers)
 
 
 def _places(rows: pa.RecordBatch) -> tuple[Keys, Keys]:
     """Position and time in Kafka of each row."""
-    at = rows["kafka_at"].cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
-    return keys_of(rows["kafka_partition"], rows["kafka_offset"]), at
+    return keys_of(rows["kafka_partition"], rows["kafka_offset"]), _micros(rows["kafka_at"])
+
+
+def _micros(times: pa.Array) -> Keys:
+    """Microseconds since the epoch, 0 for none."""
+    micros: Keys = times.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    return micros
 
 
 def runs_of(headers: pa.Array) -> pa.Array:

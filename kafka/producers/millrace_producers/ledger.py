@@ -4,9 +4,11 @@ It is the outer end of the proof that nothing was lost, so it knows nothing of t
 append-only file a run, `<ledger>/<run id>.jsonl`, two kinds of line:
 
     {"i":0,"dataset":"orders","topic":"orders","sha256":"..."}     the intent, before the send
-    {"o":0,"s":"acknowledged","p":2,"f":17}                        the outcome, after it
+    {"o":0,"s":"acknowledged","p":2,"f":17,"t":1795371260123}      the outcome, after it
     {"o":1,"s":"refused","why":"..."}     the broker does not have it and never will
     {"o":2,"s":"unknown","why":"..."}     the broker may have it: the answer was lost
+
+`t` is the record's time in Kafka in milliseconds, by which it is known what retention has expired.
 
 Intents are handed to the operating system before their records are handed to the client, so a
 producer killed at any moment leaves an intent without an outcome, which also counts as unknown,
@@ -107,9 +109,13 @@ class Ledger:
         self._next = numbers.stop
         return numbers
 
-    def acknowledge(self, number: int, partition: int, offset: int) -> None:
-        """Note that the broker has the record there; `flush` writes it."""
-        self._outcomes.append(f'{{"o":{number},"s":"acknowledged","p":{partition},"f":{offset}}}\n')
+    def acknowledge(
+        self, number: int, partition: int, offset: int, at_ms: int | None = None
+    ) -> None:
+        """Note that the broker has the record there, since then; `flush` writes it."""
+        time = "" if at_ms is None else f',"t":{at_ms}'
+        place = f'"p":{partition},"f":{offset}{time}'
+        self._outcomes.append(f'{{"o":{number},"s":"acknowledged",{place}}}\n')
 
     def fail(self, number: int, state: State, why: str) -> None:
         """Note that the record was refused, or that its outcome is unknown; `flush` writes it."""

@@ -24,7 +24,7 @@ from millrace.settings import Settings
 from millrace_producers import client
 from millrace_producers.ledger import Ledger
 from millrace_producers.progress import Progress
-from millrace_producers.publisher import Publisher
+from millrace_producers.publisher import Place, Publisher
 
 #: The broker takes back a transaction that its producer left open after this time; until then
 #: nobody who reads committed records reads past it. A retry comes sooner and takes it back.
@@ -166,7 +166,7 @@ class OncePublisher(Publisher):
     def __init__(self, producer: Producer, ledger: Ledger, transaction: Transaction) -> None:
         super().__init__(producer, ledger)
         self._transaction = transaction
-        self._held: list[tuple[str, int, int, int]] = []
+        self._held: list[tuple[str, int, Place]] = []
         self._is_open = True
 
     def __exit__(
@@ -201,12 +201,12 @@ class OncePublisher(Publisher):
             self._held = []
         super().finish(progress)
 
-    def _acknowledged(self, dataset: str, number: int, partition: int, offset: int) -> None:
+    def _acknowledged(self, dataset: str, number: int, place: Place) -> None:
         """Hold it back: only the commit makes it so."""
-        self._held.append((dataset, number, partition, offset))
+        self._held.append((dataset, number, place))
 
     def _take_back(self) -> None:
         """The broker has dropped what it had acknowledged."""
-        for dataset, number, _, _ in self._held:
+        for dataset, number, _ in self._held:
             self._fail(dataset, number, "refused", "its transaction was aborted")
         self._held = []

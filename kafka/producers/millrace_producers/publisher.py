@@ -14,7 +14,13 @@ from functools import partial
 from types import TracebackType
 from typing import NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import (
+    TIMESTAMP_NOT_AVAILABLE,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+)
 
 from millrace.errors import MillraceError, TransientError
 from millrace_producers.ledger import Counts, Intent, Ledger, State
@@ -48,6 +54,14 @@ class Outgoing(NamedTuple):
     topic: str
     key: bytes | None
     value: bytes
+
+
+class Place(NamedTuple):
+    """Where the broker has a record, and the time that it has there in milliseconds."""
+
+    partition: int
+    offset: int
+    at_ms: int | None
 
 
 class Publisher:
@@ -168,11 +182,13 @@ class Publisher:
         partition, offset = message.partition(), message.offset()
         assert partition is not None
         assert offset is not None
-        self._acknowledged(dataset, number, partition, offset)
+        kind, at_ms = message.timestamp()
+        told = None if kind == TIMESTAMP_NOT_AVAILABLE else at_ms
+        self._acknowledged(dataset, number, Place(partition, offset, told))
 
-    def _acknowledged(self, dataset: str, number: int, partition: int, offset: int) -> None:
+    def _acknowledged(self, dataset: str, number: int, place: Place) -> None:
         """The broker has the record there."""
-        self._ledger.acknowledge(number, partition, offset)
+        self._ledger.acknowledge(number, *place)
         self.counts[dataset] = self.counts.get(dataset, Counts()).plus("acknowledged")
 
     def _note_failure(self, dataset: str, number: int, error: KafkaError) -> None:

@@ -107,14 +107,18 @@ class World:
             catalog.create_table(name, schema, location=f"file://{folder}/{name}")
 
     def send(
-        self, *values: bytes | None, state: str = "acknowledged", arrives: bool = True
+        self,
+        *values: bytes | None,
+        state: str = "acknowledged",
+        arrives: bool = True,
+        told_ms: int | None = None,
     ) -> None:
         """Send records as a producer does; those that arrive are in the log."""
         for value in values:
             digest = None if value is None else hashlib.sha256(value).hexdigest()
             (number,) = self.ledger.intend([Intent("visits", TOPIC, digest)])
             if state == "acknowledged":
-                self.ledger.acknowledge(number, 0, self.log.end)
+                self.ledger.acknowledge(number, 0, self.log.end, told_ms)
             else:
                 self.ledger.fail(number, state, "as planted")  # type: ignore[arg-type]
             self.ledger.flush()

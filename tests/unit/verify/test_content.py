@@ -117,6 +117,25 @@ def test_a_replay_is_held_to_the_digest_that_it_noted(world: Any) -> None:
         assert world.verify().ok is is_right
 
 
+def test_a_corrected_replay_into_a_table_without_bytes_is_held_to_its_digest(world: Any) -> None:
+    world.contract = replace(world.contract, keep_value=False)
+    with world.table(RAW).update_schema() as change:
+        change.delete_column("value")
+    row = world.raw_row({**world.log.rows[3], "value": b'{"page": "mended"}'})
+    world.put(RAW, [row], 6)
+    marks = {"status": "replayed", "replayed_sha256": row["value_sha256"]}
+    world.change(QUARANTINE, lambda rows: [{**each, **marks} for each in rows])
+    report = world.verify()
+    assert report.findings == ()
+    assert any("1 rows were replayed with a corrected value" in note for note in report.notes)
+    only(world, RAW, 1, page="other")
+    only(world, RAW, 3, value_sha256="0" * 64)
+    assert world.broken()["L5"] == [
+        "1 record has another page than its bytes say",
+        "1 record has another value_sha256 than its replay says (replayed_sha256)",
+    ]
+
+
 def test_what_the_topic_has_no_more_is_held_to_the_ledgers_digest(world: Any) -> None:
     world.log.begin = 6
     report = world.verify()
