@@ -23,7 +23,7 @@ from millrace.quarantine.records import (
     load_raw,
     read,
 )
-from millrace.quarantine.search import find_in_raw
+from millrace.quarantine.search import find_records
 
 
 def discard(
@@ -31,6 +31,7 @@ def discard(
 ) -> int:
     """Mark the selected open records as discarded; returns how many there are.
 
+    A named position may have several, of topics that are gone: then all but the latest is marked.
     A replay at the same moment wins: a record that it lands is marked replayed afterwards.
 
     Raises:
@@ -45,6 +46,8 @@ def discard(
     missing = set(selection.positions) - {record.position for record in chosen}
     if missing:
         raise NotQuarantinedError(min(missing), "it is not in quarantine, or not open any more")
+    if selection.positions:
+        chosen = _but_the_latest(chosen)
     landed = _in_raw(catalog, contracts, chosen)
     if landed:
         raise InRawError(landed)
@@ -52,6 +55,20 @@ def discard(
     settled = frozenset({DISCARDED, REPLAYED})
     marks = {record.identity: Mark(values, unless=settled) for record in chosen}
     return mark(catalog, marks, "discard")
+
+
+def _but_the_latest(records: list[QuarantinedRecord]) -> list[QuarantinedRecord]:
+    """Of several records at one position those that are older than the latest."""
+    first: dict[Position, datetime] = {}
+    last: dict[Position, datetime] = {}
+    for each in records:
+        first[each.position] = min(each.at, first.get(each.position, each.at))
+        last[each.position] = max(each.at, last.get(each.position, each.at))
+    return [
+        each
+        for each in records
+        if each.at < last[each.position] or first[each.position] == last[each.position]
+    ]
 
 
 def _in_raw(
@@ -62,6 +79,6 @@ def _in_raw(
     for dataset in {record.dataset for record in records} & set(contracts):
         mine = [record for record in records if record.dataset == dataset]
         table = load_raw(catalog, contracts[dataset])
-        there = find_in_raw(table, [record.position for record in mine])
+        there = find_records(table, [record.position for record in mine])
         found += [each.position for each in mine if each.at in there.get(each.position, {})]
     return sorted(found)

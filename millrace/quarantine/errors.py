@@ -35,13 +35,13 @@ class NotLandedYetError(MillraceError):
 
 
 class PositionTakenError(MillraceError):
-    """Raw holds another record at the same position: the topic was created again."""
+    """Records of a topic that is gone: the one of that name now gives their position away again."""
 
     def __init__(self, positions: Sequence[Position]) -> None:
         first = positions[0]
         super().__init__(
             f"record {listed(positions)}",
-            "raw holds another record at that position: the topic was created again since",
+            "its position is another record's: the topic was created again, or cut off, since",
             f'bin/millrace quarantine discard {first} --reason "its topic is gone"',
         )
 

@@ -44,7 +44,7 @@ class Replayed:
         present: were in raw already, and are marked now.
         bad: reason to how many still are bad.
         waiting: their batch is not committed to raw yet.
-        taken: raw holds another record at their position.
+        taken: of a topic that is gone: their position is another record's.
     """
 
     landed: int = 0

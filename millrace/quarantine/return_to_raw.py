@@ -20,6 +20,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from millrace.contracts.model import Contract
+from millrace.contracts.names import DISCARDED, REPLAYED
 from millrace.lake.commit import CommitRefusedError, commit_append, delete_quietly
 from millrace.lake.offsets import SUMMARY_KEY, TopicOffsets, recorded, recorded_text
 from millrace.landing.reasons import Rejected
@@ -28,8 +29,15 @@ from millrace.landing.schemas import SchemaSource
 from millrace.landing.sift import RECORD_SCHEMA, Landing, LandingJob
 from millrace.landing.writer import WrittenFile, without_history
 from millrace.quarantine.errors import BusyError
-from millrace.quarantine.records import Key, Position, QuarantinedRecord, load_raw
-from millrace.quarantine.search import find_in_raw
+from millrace.quarantine.gone import of_gone_topics
+from millrace.quarantine.records import (
+    Key,
+    Position,
+    QuarantinedRecord,
+    load_quarantine,
+    load_raw,
+)
+from millrace.quarantine.search import find_records
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +64,7 @@ class Outcome:
         present: found in raw, with the SHA-256 of the bytes there.
         bad: refused by the contract as it is now.
         waiting: beyond what raw is landed up to: landing has yet to finish their batch.
-        taken: at their position raw holds a record of another time.
+        taken: open, and of a topic that is gone: their position is another record's.
     """
 
     landed: dict[Key, str | None] = field(default_factory=dict)
@@ -88,6 +96,7 @@ def return_to_raw(
         candidates: of the contract's dataset, each position once.
 
     Raises:
+        TableMissingError: raw or quarantine is not there.
         BusyError: others committed faster, every time.
         UnknownResultError: the result could not be found out; repeat it.
         RegistryUnreachableError: a schema can not be asked for now.
@@ -96,7 +105,9 @@ def return_to_raw(
     batch: _Batch | None = None
     while True:
         table = load_raw(catalog, contract)
-        outcome, missing = _look(table, candidates)
+        # After raw: what raw is landed up to and does not hold is in quarantine by then.
+        quarantine = load_quarantine(catalog)
+        outcome, missing = _look(table, quarantine, candidates)
         if batch is None or not batch.fits(table, missing):
             if batch is not None:
                 batch.delete()
@@ -208,19 +219,23 @@ def _headers(record: QuarantinedRecord) -> list[dict[str, Any]] | None:
     return [{"key": name, "value": value} for name, value in record.headers]
 
 
-def _look(table: Table, candidates: Sequence[Candidate]) -> tuple[Outcome, list[Candidate]]:
+def _look(
+    table: Table, quarantine: Table, candidates: Sequence[Candidate]
+) -> tuple[Outcome, list[Candidate]]:
     """Which candidates the table has, and those that it may take."""
     outcome, missing = Outcome(), []
     landed = recorded(table) or {}
-    there = find_in_raw(table, [each.record.position for each in candidates])
+    there = find_records(table, [each.record.position for each in candidates])
+    gone = of_gone_topics(there, quarantine, landed, [each.record.identity for each in candidates])
     for each in candidates:
         position, key = each.record.position, each.record.identity
         ends = landed.get(position.topic, TopicOffsets()).ends
         rows = there.get(position, {})
         if key.at in rows:
             outcome.present[key] = rows[key.at]
-        elif rows:
-            outcome.taken.append(position)
+        elif key in gone:
+            if each.record.status not in (DISCARDED, REPLAYED):
+                outcome.taken.append(position)
         elif position.offset >= ends.get(position.partition, 0):
             outcome.waiting.append(position)
         else:

@@ -1,4 +1,4 @@
-"""Which positions a raw table has."""
+"""Which positions a table has: a raw one, or quarantine."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from millrace.quarantine.records import Position
 NAMED = 200
 
 
-def find_in_raw(
+def find_records(
     table: Table, positions: Sequence[Position]
 ) -> Mapping[Position, Mapping[datetime, str | None]]:
-    """Those of the positions that the raw table has: time in Kafka to SHA-256 of the bytes."""
+    """Those of the positions that the table has: time in Kafka to SHA-256 of the bytes."""
     if not positions or table.current_snapshot() is None:
         return {}
     wanted = set(positions)

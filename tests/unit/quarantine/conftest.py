@@ -103,6 +103,13 @@ class Bed:
         """Agree with a topic that was created again."""
         reset_offsets(self.catalog, self.contract, self)
 
+    def create_again(self, values: dict[int, bytes]) -> None:
+        """The topic is deleted and created again with these records, and agreed with."""
+        self.born += 1_000_000
+        self.log = LogState(f"id-{self.born}", {0: 0}, {0: len(values)})
+        self.values = values
+        self.reset()
+
     def die_between_the_commits(self, high: int) -> None:
         """A driver that is gone when quarantine is committed and raw is not."""
 

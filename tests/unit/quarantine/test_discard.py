@@ -92,7 +92,7 @@ def test_a_replay_that_lands_beside_a_discard_wins(
         """Between the replay's two commits the discard marks the row, having seen it open."""
         while selections:
             with monkeypatch.context() as context:
-                context.setattr("millrace.quarantine.discard.find_in_raw", lambda *_: {})
+                context.setattr("millrace.quarantine.discard.find_records", lambda *_: {})
                 settle(corrected, selections.pop())
             assert corrected.states_of()[3] == "discarded"
         return real(*given)  # type: ignore

@@ -13,6 +13,7 @@ from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.lake.offsets import SUMMARY_KEY, recorded
 from millrace.landing.positions import LogState
 from millrace.landing.reasons import Rejected
+from millrace.quarantine.discard import discard
 from millrace.quarantine.errors import NotQuarantinedError
 from millrace.quarantine.records import Position, Selection, load_quarantine, read
 
@@ -143,3 +144,63 @@ def test_after_a_rollback_of_raw_a_named_record_is_replayed_again(corrected: Bed
 def test_a_position_that_is_not_in_quarantine_is_named(landed: Bed) -> None:
     with pytest.raises(NotQuarantinedError, match="visits:0:1"):
         landed.replay(1)
+
+
+GOOD = b'{"page": "new"}'
+
+
+def times(bed: Bed, table: str, offset: int) -> list[int]:
+    """Which of its topics each record at the offset is of, by the second the topic was born in."""
+    rows = bed.rows(table)
+    return [int(row["kafka_at"].timestamp()) for row in rows if row["kafka_offset"] == offset]
+
+
+def states(bed: Bed, offset: int) -> list[str]:
+    """The states of the rows at the offset, the former topic's first."""
+    rows = bed.rows(QUARANTINE_TABLE)
+    return [row["status"] for row in rows if row["kafka_offset"] == offset]
+
+
+def test_of_a_topic_and_the_one_before_it_the_living_ones_record_lands(landed: Bed) -> None:
+    landed.create_again({**dict.fromkeys(ALL, GOOD), 3: b"{}"})
+    landed.land(10)
+    landed.correct()
+    done = landed.replay()
+    assert (done.landed, sorted(each.offset for each in done.taken)) == (1, [0, 3, 6, 9])
+    assert times(landed, "raw.visits", 3) == [2]
+    assert states(landed, 3) == ["open", "replayed"]
+
+
+def test_the_remedy_for_a_former_topics_record_leaves_the_living_one(corrected: Bed) -> None:
+    corrected.create_again({**dict.fromkeys(ALL, GOOD), 3: b"{"})
+    corrected.land(10)
+    done = corrected.replay(3)
+    assert (done.taken, dict(done.bad)) == ([Position("visits", 0, 3)], {"undecodable": 1})
+    here = Selection(statuses=("open",), positions=tuple(done.taken))
+    contracts = {"visits": corrected.contract}
+    assert discard(corrected.catalog, contracts, here, "its topic is gone") == 1
+    assert states(corrected, 3) == ["discarded", "open"]
+    done = corrected.replay(3)
+    assert (done.landed, done.taken, dict(done.bad)) == (0, [], {"undecodable": 1})
+
+
+def test_a_former_topics_record_waits_until_the_living_one_is_landed_as_far(corrected: Bed) -> None:
+    corrected.create_again(dict.fromkeys(ALL, GOOD))
+    assert sorted(each.offset for each in corrected.replay().waiting) == [0, 3, 6, 9]
+    corrected.land(5)
+    done = corrected.replay()
+    assert (done.landed, done.waiting) == (0, [])
+    assert sorted(each.offset for each in done.taken) == [0, 3, 6, 9]
+    corrected.land(10)
+    assert corrected.raw().count(9) == 1
+
+
+def test_a_former_topics_row_in_raw_keeps_no_record_of_the_living_one_out(landed: Bed) -> None:
+    landed.create_again({**dict.fromkeys(ALL, GOOD), 4: b"{}"})
+    landed.land(10)
+    landed.correct()
+    assert times(landed, "raw.visits", 4) == [1]
+    done = landed.replay(4)
+    assert (done.landed, done.taken) == (1, [])
+    assert times(landed, "raw.visits", 4) == [1, 2]
+    assert landed.replay(4).present == 1
