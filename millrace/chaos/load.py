@@ -126,6 +126,26 @@ class Load:
         path = self._ledgers[-1].path if runs else None
         return Mark(runs, path.stat().st_size if path and path.exists() else 0)
 
+    def unanswered(self, sent: Mark, answered: Mark) -> int:
+        """How many records that were sent at one mark had no outcome at a later one."""
+        path = self._ledgers[sent.runs - 1].path if sent.runs else None
+        if path is None or not path.exists():
+            return 0
+        end = answered.size if answered.runs == sent.runs else path.stat().st_size
+        waiting: set[int] = set()
+        read = 0
+        with path.open("rb") as file:
+            for raw in file:
+                read += len(raw)
+                if read > end:
+                    break
+                line = json.loads(raw)
+                if "o" in line:
+                    waiting.discard(line["o"])
+                elif read <= sent.size:
+                    waiting.add(line["i"])
+        return len(waiting)
+
     def first_acknowledged_since(self, mark: Mark) -> Position | None:
         """Where the first good record is that was sent after the mark and acknowledged."""
         for index, ledger in enumerate(self._ledgers[max(0, mark.runs - 1) :]):

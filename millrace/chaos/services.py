@@ -31,8 +31,8 @@ class Services:
         state = self._supervisor.processes().get(name)
         return identify(state.pid) if state and state.pid else None
 
-    def kill(self, name: str) -> ProcessId:
-        """End a service's main process at once; the process that was.
+    def running(self, name: str) -> ProcessId:
+        """The main process of a service, which takes longer to look up than to kill.
 
         Raises:
             MillraceError: it does not run.
@@ -40,6 +40,15 @@ class Services:
         process = self.process(name)
         if process is None:
             raise MillraceError(f"service {name}", "does not run", "make status")
+        return process
+
+    def kill(self, name: str) -> ProcessId:
+        """End a service's main process at once; the process that was.
+
+        Raises:
+            MillraceError: it does not run.
+        """
+        process = self.running(name)
         process.kill()
         return process
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
+from millrace.chaos.evidence import Mark
 from millrace.chaos.load import Load
 from millrace.chaos.triggers import until
 from millrace.chaos.world import CONTRACTS
@@ -22,7 +23,7 @@ from millrace.landing.schemas import RegisteredSchema
 from millrace.landing.sift import compile_sifter
 from millrace.settings import Settings
 from millrace_producers import client
-from millrace_producers.ledger import read_ledger
+from millrace_producers.ledger import Intent, Ledger, read_ledger
 from millrace_producers.publisher import Outgoing
 
 WAIT_S = 20.0
@@ -94,3 +95,27 @@ def test_bad_records_of_every_class_are_among_the_good_ones(load: Load, contract
         Reason.OUT_OF_RANGE,
         Reason.NOT_ALLOWED,
     }
+
+
+def test_what_was_sent_at_a_mark_and_answered_after_another_is_counted(
+    tmp_path: Path, contract: Contract
+) -> None:
+    load = Load(Settings(home=tmp_path), [contract], seed=7)  # sends nothing: it is not entered
+    assert load.unanswered(load.mark(), load.mark()) == 0
+    ledger = Ledger(load.ledger)
+    load._ledgers.append(ledger)
+    ledger.intend([Intent("chaos_events", "chaos.events", "")] * 5)
+    ledger.acknowledge(0, 0, 0)
+    ledger.flush()
+    sent = load.mark()
+    ledger.acknowledge(1, 0, 1)
+    ledger.intend([Intent("chaos_events", "chaos.events", "")])
+    ledger.flush()
+    ended = load.mark()
+    ledger.acknowledge(2, 0, 2)
+    ledger.fail(3, "unknown", "the answer was lost")
+    ledger.close()
+    assert load.unanswered(sent, sent) == 4
+    assert load.unanswered(sent, ended) == 3
+    assert load.unanswered(sent, load.mark()) == 1
+    assert load.unanswered(sent, Mark(2, 0)) == 1
