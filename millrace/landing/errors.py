@@ -68,6 +68,17 @@ class ReplayRolledBackError(GateError):
         super().__init__(dataset, topic, cause, f"bin/millrace quarantine replay {positions}{then}")
 
 
+class FileMissingError(MillraceError):
+    """A table's file is not there, so what the table holds can not be told."""
+
+    def __init__(self, table: str, cause: str) -> None:
+        super().__init__(
+            f"table {table}",
+            f"a file of it is missing ({cause})",
+            "bin/millrace verify  # names every file that is; restore it, or roll the table back",
+        )
+
+
 class OffsetsLostError(MillraceError):
     """No kept snapshot of a table tells how far it is landed."""
 

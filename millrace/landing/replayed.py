@@ -25,7 +25,7 @@ from millrace.lake.offsets import (
     identities,
     identity_columns,
 )
-from millrace.landing.errors import ReplayRolledBackError
+from millrace.landing.errors import FileMissingError, ReplayRolledBackError
 from millrace.landing.landed_table import LandedTable
 
 RETENTION_DAYS = "millrace.retention-days"
@@ -40,6 +40,9 @@ def recent_replays(quarantine: Table, raw: Iterable[Table]) -> pa.Table | None:
 
     Returns:
         None where quarantine or all of the raw tables have no snapshot.
+
+    Raises:
+        FileMissingError: a file of quarantine is not there.
     """
     oldest = [since for table in raw if (since := _oldest(table)) is not None]
     if not oldest or quarantine.current_snapshot() is None:
@@ -49,7 +52,10 @@ def recent_replays(quarantine: Table, raw: Iterable[Table]) -> pa.Table | None:
         GreaterThanOrEqual(term="resolved_at", value=min(oldest).isoformat()),
     )
     columns = ("kafka_topic", "resolved_at", *IDENTITY_COLUMNS)
-    return quarantine.scan(row_filter=wanted, selected_fields=columns).to_arrow()
+    try:
+        return quarantine.scan(row_filter=wanted, selected_fields=columns).to_arrow()
+    except FileNotFoundError as error:
+        raise FileMissingError(".".join(quarantine.name()), str(error)) from error
 
 
 def require_replayed(

@@ -18,7 +18,7 @@ import millrace.cli.landing as command
 from millrace.contracts.model import Field
 from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.landing import replayed
-from millrace.landing.errors import ReplayRolledBackError
+from millrace.landing.errors import FileMissingError, ReplayRolledBackError
 from millrace.landing.landed_table import LandedTable
 from millrace.landing.positions import LogState
 from millrace.landing.reset import reset_offsets
@@ -31,17 +31,13 @@ if TYPE_CHECKING:
     from tests.unit.landing.conftest import Landing
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "errors"
-
-
-class NoSchemas:
-    def by_id(self, schema_id: int, subject: str) -> None:
-        return None
+NO_SCHEMAS = SimpleNamespace(by_id=lambda *_: None)
 
 
 def put_back(landing: Landing, *offsets: int) -> None:
     """What `bin/millrace quarantine replay` does with these positions."""
     positions = tuple(Position("visits", 0, offset) for offset in offsets)
-    replay = Replay(landing.catalog, {"visits": landing.contract}, NoSchemas())
+    replay = Replay(landing.catalog, {"visits": landing.contract}, NO_SCHEMAS)
     replay.run(Selection(positions=positions), lambda line: None)
 
 
@@ -67,6 +63,14 @@ def landed(landing: Landing) -> Landing:
         landing.land(lander, high)
     landing.contract = replace(landing.contract, fields=(Field("page", "string"),))
     return landing
+
+
+def test_a_quarantine_without_one_of_its_files_is_named(landed: Landing) -> None:
+    put_back(landed, 3)
+    for task in landed.table(QUARANTINE_TABLE).scan().plan_files():
+        Path(task.file.file_path.removeprefix("file://")).unlink()
+    with pytest.raises(FileMissingError, match=r"table raw.quarantine: a file of it is missing"):
+        landed.driver()
 
 
 def test_it_stops_landing_until_the_records_are_replayed_again(landed: Landing) -> None:
