@@ -170,7 +170,7 @@ def _wait(
 
 def read_quarantine(table: Table, subject: Subject, unread: list[Damage]) -> Held:
     """The quarantined records of the subject."""
-    gatherer = Gatherer(subject.topic)
+    gatherer = Gatherer(subject.topic, with_states=True)
     for batch in scan(
         table, (*HELD_COLUMNS, "dataset", "status", "resolved_at"), subject.dataset, unread
     ):

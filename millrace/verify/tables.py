@@ -166,10 +166,17 @@ class Held:
 
 
 class Gatherer:
-    """Collects what is held of a topic, batch by batch, without the rows of a former topic."""
+    """Collects what is held of a topic, batch by batch, without the rows of a former topic.
 
-    def __init__(self, topic: str, former: Former | None = None) -> None:
+    Args:
+        with_states: of quarantine; a raw table may have columns of these names of its own.
+    """
+
+    def __init__(
+        self, topic: str, former: Former | None = None, *, with_states: bool = False
+    ) -> None:
         self._topic = topic
+        self._with_states = with_states
         self._former = former
         self._keys: list[Keys] = []
         self._at: list[Keys] = []
@@ -191,7 +198,7 @@ class Gatherer:
         self._at.append(at)
         self._texts["digests"].append(mine["value_sha256"].cast(pa.string()))
         self._texts["runs"].append(runs_of(mine["kafka_headers"]))
-        if "status" in mine.schema.names:
+        if self._with_states:
             self._texts["status"].append(mine["status"].cast(pa.string()))
             self._resolved.append(_micros(mine["resolved_at"]))
         return mine

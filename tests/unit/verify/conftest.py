@@ -42,6 +42,9 @@ CONTRACT = Contract(
         Field("price", "decimal(9,2)"),
         Field("share", "double"),
         Field("tags", "array", items=Field("item", "string", required=True)),
+        # Columns that quarantine has as well.
+        Field("status", "string"),
+        Field("resolved_at", "string"),
     ),
     format="json",
 )
