@@ -112,7 +112,3 @@ def test_each_mart_is_also_a_view_in_default(
         assert query(f'select count(*) from "default".{mart}') == query(
             f"select count(*) from marts.{mart}"
         )
-
-
-def test_dbt_builds_by_hand(demo_twice: list[dict[str, Any]], millrace: Any) -> None:
-    assert "Completed successfully" in millrace("dbt", "build").stdout
