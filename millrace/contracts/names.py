@@ -27,6 +27,9 @@ QUARANTINE_TABLE = f"raw.{QUARANTINE_DATASET}"
 #: their raw table, `discarded` ones stay here for good.
 OPEN, REPLAYED, DISCARDED = "open", "replayed", "discarded"
 QUARANTINE_STATES = (OPEN, REPLAYED, DISCARDED)
+#: In the summary of a snapshot that changed states: by which command.
+MARK_KEY = "millrace.quarantine"
+REPLAY, DISCARD = "replay", "discard"
 
 RESERVED_DATASETS = frozenset({QUARANTINE_DATASET})
 RESERVED_FIELDS = frozenset(

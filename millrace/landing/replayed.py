@@ -17,7 +17,7 @@ from pyiceberg.expressions import And, EqualTo, GreaterThanOrEqual, In
 from pyiceberg.table import Table
 
 from millrace.contracts.model import Contract
-from millrace.contracts.names import REPLAYED
+from millrace.contracts.names import MARK_KEY, REPLAY, REPLAYED
 from millrace.lake.offsets import (
     IDENTITY_COLUMNS,
     Identity,
@@ -38,14 +38,17 @@ NAMED = 200
 def recent_replays(quarantine: Table, raw: Iterable[Table]) -> pa.Table | None:
     """The rows of the replays that a rollback of these raw tables may have undone.
 
+    Quarantine has a file or more for each batch with bad records: it is not read where none of its
+    kept snapshots is a replay's.
+
     Returns:
-        None where quarantine or all of the raw tables have no snapshot.
+        None where there was no replay since the oldest snapshot of the raw tables.
 
     Raises:
         FileMissingError: a file of quarantine is not there.
     """
     oldest = [since for table in raw if (since := _oldest(table)) is not None]
-    if not oldest or quarantine.current_snapshot() is None:
+    if not oldest or not _has_replay_since(quarantine, min(oldest)):
         return None
     wanted = And(
         EqualTo(term="status", value=REPLAYED),
@@ -56,6 +59,15 @@ def recent_replays(quarantine: Table, raw: Iterable[Table]) -> pa.Table | None:
         return quarantine.scan(row_filter=wanted, selected_fields=columns).to_arrow()
     except FileNotFoundError as error:
         raise FileMissingError(".".join(quarantine.name()), str(error)) from error
+
+
+def _has_replay_since(quarantine: Table, since: datetime) -> bool:
+    return any(
+        each.summary is not None
+        and each.summary.get(MARK_KEY) == REPLAY
+        and each.timestamp_ms >= since.timestamp() * 1000
+        for each in quarantine.snapshots()
+    )
 
 
 def require_replayed(

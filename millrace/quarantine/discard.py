@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pyiceberg.catalog import Catalog
 
 from millrace.contracts import Contract
-from millrace.contracts.names import DISCARDED, REPLAYED
+from millrace.contracts.names import DISCARD, DISCARDED, REPLAYED
 from millrace.quarantine.errors import InRawError, NotQuarantinedError
 from millrace.quarantine.marks import Mark, mark
 from millrace.quarantine.records import (
@@ -54,7 +54,7 @@ def discard(
     values = {"status": DISCARDED, "resolved_at": datetime.now(UTC), "resolution": reason}
     settled = frozenset({DISCARDED, REPLAYED})
     marks = {record.identity: Mark(values, unless=settled) for record in chosen}
-    return mark(catalog, marks, "discard")
+    return mark(catalog, marks, DISCARD)
 
 
 def _but_the_latest(records: list[QuarantinedRecord]) -> list[QuarantinedRecord]:

@@ -19,7 +19,7 @@ from pyiceberg.expressions import And, GreaterThanOrEqual, In, LessThanOrEqual
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
-from millrace.contracts.names import QUARANTINE_TABLE
+from millrace.contracts.names import MARK_KEY, QUARANTINE_TABLE
 from millrace.lake.commit import CommitRefusedError, delete_quietly
 from millrace.lake.files import read_files
 from millrace.lake.rewrite import commit_rewrite
@@ -29,7 +29,6 @@ from millrace.quarantine.records import Key, Position, load_quarantine
 
 log = logging.getLogger(__name__)
 
-MARK_KEY = "millrace.quarantine"
 #: Landing commits every two seconds at most, a rewrite takes about one.
 PATIENCE_S = 120.0
 PAUSE_S = 0.1

@@ -16,7 +16,7 @@ from typing import Any
 from pyiceberg.catalog import Catalog
 
 from millrace.contracts import Contract, find
-from millrace.contracts.names import OPEN, REPLAYED
+from millrace.contracts.names import OPEN, REPLAY, REPLAYED
 from millrace.landing.applied import require_applied
 from millrace.landing.reasons import Rejected
 from millrace.landing.schemas import SchemaSource
@@ -114,7 +114,7 @@ class Replay:
 
     def _settle(self, dataset: str, records: Iterable[QuarantinedRecord], outcome: Outcome) -> None:
         """Mark the rows as their records fared."""
-        mark(self._catalog, marks_of(records, outcome, datetime.now(UTC)), "replay")
+        mark(self._catalog, marks_of(records, outcome, datetime.now(UTC)), REPLAY)
         done = self._done.setdefault(dataset, Replayed())
         done.landed += len(outcome.landed)
         done.present += len(outcome.present)

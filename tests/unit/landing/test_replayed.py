@@ -196,7 +196,6 @@ def test_a_replay_before_all_that_is_kept_is_not_looked_for(
     assert found.num_rows == 1
     monkeypatch.setattr(replayed, "CLOCKS_DIFFER", -timedelta(hours=1))
     assert look(landed) == []
-    # Nor where another table, whose snapshots are older, had it looked for.
     replayed.require_replayed(landed.catalog, landed.contract, quarantine, found)
 
 
@@ -221,19 +220,22 @@ def test_a_replay_that_goes_on_meanwhile_is_no_rollback(
     assert 3 in landed.offsets("raw.visits")
 
 
-def test_without_a_replay_it_takes_one_scan_of_quarantine(
+def test_tables_are_read_only_where_there_was_a_replay(
     landed: Landing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan, scanned = DataScan.plan_files, []
 
     def noted(scan: DataScan) -> object:
-        tasks = list(plan(scan))
-        scanned.append((scan.table_metadata.location.rsplit("/", 1)[1], len(tasks)))
-        return tasks
+        scanned.append(scan.table_metadata.location.rsplit("/", 1)[1])
+        return plan(scan)
 
     monkeypatch.setattr(DataScan, "plan_files", noted)
     landed.driver()
-    assert scanned == [("quarantine", 0)]  # and it reads no file
+    assert scanned == []
+    put_back(landed, 3)
+    scanned.clear()
+    landed.driver()
+    assert scanned == ["quarantine", "raw.visits"]
 
 
 @pytest.mark.parametrize(
