@@ -29,7 +29,12 @@ from millrace.contracts.iceberg_schema import (
     quarantine_schema,
     raw_partitioning,
 )
-from millrace.contracts.names import QUARANTINE_DATASET, QUARANTINE_TABLE, VALUE_COLUMN
+from millrace.contracts.names import (
+    QUARANTINE_DATASET,
+    QUARANTINE_TABLE,
+    RETENTION_DAYS,
+    VALUE_COLUMN,
+)
 from millrace.contracts.places import NAMESPACES, raw_location
 from millrace.table_properties import TABLE_PROPERTIES
 
@@ -76,7 +81,7 @@ def raw_table(contract: Contract) -> Wanted:
         "comment": contract.description,
         "owner": contract.owner,
         "millrace.dataset": contract.dataset,
-        "millrace.retention-days": str(contract.retention_days),
+        RETENTION_DAYS: str(contract.retention_days),
         KEY: ",".join(contract.key),
     }
     return Wanted(

@@ -30,6 +30,8 @@ QUARANTINE_STATES = (OPEN, REPLAYED, DISCARDED)
 #: In the summary of a snapshot that changed states: by which command.
 MARK_KEY = "millrace.quarantine"
 REPLAY, DISCARD = "replay", "discard"
+#: The property of a table that says how many days it keeps rows.
+RETENTION_DAYS = "millrace.retention-days"
 
 RESERVED_DATASETS = frozenset({QUARANTINE_DATASET})
 RESERVED_FIELDS = frozenset(

@@ -9,7 +9,7 @@ has left no ancestor with it, the offsets are lost, which is said and not guesse
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -19,7 +19,9 @@ from pyiceberg.expressions import (
     BooleanExpression,
     EqualTo,
     GreaterThanOrEqual,
+    In,
     LessThan,
+    LessThanOrEqual,
 )
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
@@ -27,6 +29,9 @@ from pyiceberg.table.snapshots import Snapshot
 SUMMARY_KEY = "millrace.offsets"
 POSITION_COLUMNS = ("kafka_topic", "kafka_partition", "kafka_offset")
 IDENTITY_COLUMNS = ("kafka_partition", "kafka_offset", "kafka_at")
+
+#: So many offsets are looked for by name, which reads the fewest files; more by their range.
+NAMED = 200
 
 #: (partition, offset, microseconds since the epoch). A position alone does not tell a record from
 #: the one that had it in a topic that is gone, or before the broker lost its log's end; the time
@@ -156,6 +161,16 @@ def identities(
     )
     rows = table.scan(row_filter=wanted, selected_fields=IDENTITY_COLUMNS).to_arrow()
     return set(zip(*(column.to_pylist() for column in identity_columns(rows)), strict=True))
+
+
+def at_offsets(offsets: Set[int]) -> BooleanExpression:
+    """The condition of rows at these offsets, and, where they are many, at some between them."""
+    if len(offsets) <= NAMED:
+        return In(term="kafka_offset", literals=offsets)
+    return And(
+        GreaterThanOrEqual(term="kafka_offset", value=min(offsets)),
+        LessThanOrEqual(term="kafka_offset", value=max(offsets)),
+    )
 
 
 def identity_columns(rows: pa.Table) -> tuple[pa.ChunkedArray, ...]:

@@ -13,26 +13,24 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.catalog import Catalog
-from pyiceberg.expressions import And, EqualTo, GreaterThanOrEqual, In
+from pyiceberg.expressions import And, EqualTo, GreaterThanOrEqual
 from pyiceberg.table import Table
 
 from millrace.contracts.model import Contract
-from millrace.contracts.names import MARK_KEY, REPLAY, REPLAYED
+from millrace.contracts.names import MARK_KEY, REPLAY, REPLAYED, RETENTION_DAYS
 from millrace.lake.offsets import (
     IDENTITY_COLUMNS,
     Identity,
     TopicOffsets,
+    at_offsets,
     identities,
     identity_columns,
 )
 from millrace.landing.errors import FileMissingError, ReplayRolledBackError
 from millrace.landing.landed_table import LandedTable
 
-RETENTION_DAYS = "millrace.retention-days"
 #: By how much the clock of who marked a row may be behind that of who committed to raw.
 CLOCKS_DIFFER = timedelta(hours=1)
-#: So many offsets are looked for by name, which reads the fewest files; more by their range.
-NAMED = 200
 
 
 def recent_replays(quarantine: Table, raw: Iterable[Table]) -> pa.Table | None:
@@ -130,8 +128,7 @@ def _latest(table: Table, topic: str, records: set[Identity]) -> dict[tuple[int,
     if not records:
         return {}
     offsets = {offset for _, offset, _ in records}
-    named = In(term="kafka_offset", literals=offsets) if len(offsets) <= NAMED else None
-    found = identities(table, topic, min(offsets), max(offsets) + 1, named)
+    found = identities(table, topic, min(offsets), max(offsets) + 1, at_offsets(offsets))
     return {(part, offset): at for part, offset, at in sorted(found)}
 
 

@@ -15,11 +15,15 @@ from pyiceberg.table import Table
 from pyiceberg.types import DateType, TimestampType
 
 from millrace.contracts import Contract
-from millrace.contracts.names import PARTITION_SOURCE, QUARANTINE_STATES, QUARANTINE_TABLE
+from millrace.contracts.names import (
+    PARTITION_SOURCE,
+    QUARANTINE_STATES,
+    QUARANTINE_TABLE,
+    RETENTION_DAYS,
+)
 from millrace.maintenance.lake import Lake
 from millrace.processed import processed_tables
 
-DAYS = "millrace.retention-days"
 COLUMN = "millrace.retention-column"
 #: Of a raw table whose contract says nothing, and of quarantine.
 RAW_DAYS = 90
@@ -59,7 +63,7 @@ class Rule:
 def rule_of(lake: Lake, name: str, table: Table) -> Rule | str:
     """The table's rule, or why its rows stay."""
     layer = name.partition(".")[0]
-    days = table.properties.get(DAYS)
+    days = table.properties.get(RETENTION_DAYS)
     if name == QUARANTINE_TABLE:
         return _quarantine(lake, int(days or RAW_DAYS))
     if layer == "raw":
@@ -111,7 +115,7 @@ def _quarantine(lake: Lake, days: int) -> Rule:
 def _raw_days(lake: Lake, contract: Contract) -> int:
     """How long the contract's raw rows stay, as applied or, where that is longer, as written."""
     table = lake.find(contract.raw_table)
-    applied = table.properties.get(DAYS) if table is not None else None
+    applied = table.properties.get(RETENTION_DAYS) if table is not None else None
     return max(contract.retention_days, int(applied or 0))
 
 

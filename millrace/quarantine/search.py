@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from pyiceberg.expressions import And, EqualTo, GreaterThanOrEqual, In, LessThanOrEqual
+from pyiceberg.expressions import And, EqualTo
 from pyiceberg.table import Table
 
+from millrace.lake.offsets import at_offsets
 from millrace.quarantine.records import Position
-
-#: So many offsets are looked for by name, which reads the fewest files; more by their range.
-NAMED = 200
 
 
 def find_records(
@@ -21,15 +19,7 @@ def find_records(
     if not positions or table.current_snapshot() is None:
         return {}
     wanted = set(positions)
-    offsets = {each.offset for each in positions}
-    by_offset = (
-        In(term="kafka_offset", literals=offsets)
-        if len(offsets) <= NAMED
-        else And(
-            GreaterThanOrEqual(term="kafka_offset", value=min(offsets)),
-            LessThanOrEqual(term="kafka_offset", value=max(offsets)),
-        )
-    )
+    by_offset = at_offsets({each.offset for each in positions})
     topics = {each.topic for each in positions}
     found: dict[Position, dict[datetime, str | None]] = {}
     for topic in topics:

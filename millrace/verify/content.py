@@ -25,6 +25,7 @@ from millrace.verify.spool import Spool
 from millrace.verify.tables import Held
 from millrace.verify.verdict import Required
 
+Values = list[bytes | None]
 #: Python keeps some kilobytes of a decoded record: so many are decoded at once.
 SLICE_ROWS = 8192
 #: Columns of the record itself, as the topic gives them.
@@ -113,20 +114,20 @@ class Content:
         if not len(keys):
             return
         columns = {name: rows[name] for name in rows.schema.names}
-        has_bytes = "value" in columns
-        values = columns["value"].to_pylist() if has_bytes else None
+        values = columns["value"].to_pylist() if "value" in columns else None
         if in_topic:
             records = self._spool.records(keys)
             sent = records["value"].to_pylist()
             free = np.zeros(len(keys), np.bool_)
             if is_raw:
-                free = self._other_values(columns, sent, keys)
+                free = self._other_values(values, columns, sent, keys)
             for name in CARRIED:
                 if name in columns:
                     wrong = self._unlike(name, columns[name], records[name])
                     # A replay may correct the value, and nothing else.
                     wrong &= ~free | (name != "value")
                     self._note(name, keys[wrong], "the topic")
+            has_bytes = values is not None
             values = [
                 own if free[row] and values else given
                 for row, (own, given) in enumerate(zip(values or sent, sent, strict=True))
@@ -141,11 +142,11 @@ class Content:
             self._compare_decoded(columns, values, keys, is_raw)
 
     def _other_values(
-        self, columns: dict[str, pa.Array], sent: list[bytes | None], keys: Keys
+        self, values: Values | None, columns: dict[str, pa.Array], sent: Values, keys: Keys
     ) -> Mask:
         """Which were replayed with another value than was sent, by it or by its digest."""
-        if "value" in columns:
-            wrong = differ(columns["value"].to_pylist(), sent)
+        if values is not None:
+            wrong = differ(values, sent)
         else:
             wrong = differ(columns["value_sha256"].to_pylist(), [_digest(each) for each in sent])
         other: Mask = is_in(keys, self._replayed) & wrong

@@ -10,13 +10,13 @@ import pytest
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Operation
 
-from millrace.contracts.names import QUARANTINE_TABLE
+from millrace.contracts.names import QUARANTINE_TABLE, RETENTION_DAYS
 from millrace.lake.commit import commit_append
 from millrace.lake.files import read_files
 from millrace.lake.offsets import recorded
 from millrace.maintenance.lake import Lake
 from millrace.maintenance.retention import plan_retention
-from millrace.maintenance.rules import COLUMN, DAYS
+from millrace.maintenance.rules import COLUMN
 from millrace.processed import READ_UP_TO
 from tests.unit.maintenance.conftest import DAY, Topic, data_files, written
 
@@ -186,7 +186,7 @@ def test_a_table_that_names_its_column_is_kept_as_long_as_its_layer(
 
 
 def test_a_table_that_names_its_days_is_kept_for_them(topic: Topic, lake_now: Lake) -> None:
-    names = {COLUMN: "clicked_at", DAYS: "10"}
+    names = {COLUMN: "clicked_at", RETENTION_DAYS: "10"}
     made(topic, "marts.clicks", "clicked_at", [11 * DAY, 9 * DAY], **names)
     age(lake_now, "marts.clicks")
     assert left(topic, "marts.clicks") == [1]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from millrace.contracts.names import QUARANTINE_TABLE
+from millrace.contracts.names import QUARANTINE_TABLE, RETENTION_DAYS
 from millrace.maintenance.lake import Lake
-from millrace.maintenance.rules import DAYS, rule_of
+from millrace.maintenance.rules import rule_of
 from tests.unit.maintenance.conftest import DAY, Topic
 from tests.unit.maintenance.test_ageing import NOW, age, read_all
 
@@ -23,7 +23,7 @@ def test_an_edited_contract_that_nobody_applied_removes_nothing(
     topic.land(30 * DAY)
     read_all(topic)
     with topic.table().transaction() as change:
-        change.set_properties({DAYS: "90"})
+        change.set_properties({RETENTION_DAYS: "90"})
     edited(lake_now, 9)
     rule = rule_of(lake_now, "raw.visits", topic.table())
     assert "its contract says 9: make apply" in str(rule)
