@@ -1,6 +1,7 @@
 """Entry point of `python -m millrace`."""
 
+from millrace import ending
 from millrace.cli import main
 
 if __name__ == "__main__":
-    main()
+    ending.run(main)

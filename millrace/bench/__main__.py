@@ -15,6 +15,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from millrace import ending
 from millrace.apply import draw_up, execute
 from millrace.bench.audit import Ask, ask_trino
 from millrace.bench.contestant import Terms, roots
@@ -152,4 +153,4 @@ def _freshness(
 
 
 if __name__ == "__main__":
-    main()
+    ending.run(main)

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from millrace import ending
 from millrace.chaos.faults import NAMED
 from millrace.chaos.report import summary
 from millrace.chaos.run import run_faults
@@ -53,4 +54,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    ending.run(main)

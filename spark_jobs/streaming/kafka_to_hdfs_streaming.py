@@ -7,7 +7,8 @@ an application that outlives an update is not half of each, all of it has to be 
 from __future__ import annotations
 
 if __name__ == "__main__":
-    # Not at the top: it is the clone's, whichever this copy is.
+    # Not at the top: they are the clone's, whichever this copy is.
+    from millrace import ending
     from spark_jobs.streaming.landing_application import main
 
-    main()
+    ending.run(main)
