@@ -62,12 +62,11 @@ class LakeView:
             return str(client.get_table(database, name).parameters[METADATA_LOCATION])
 
     def writers(self, table: str) -> Mapping[int, str]:
-        """Snapshot to the application that committed it, as far as kept."""
-        snapshots = self.load(table).snapshots()
+        """Snapshot that has landed rows to the application that committed it, as far as kept."""
         return {
             each.snapshot_id: str(each.summary[WRITER_KEY])
-            for each in snapshots
-            if each.summary and WRITER_KEY in each.summary
+            for each in self.load(table).snapshots()
+            if each.summary and WRITER_KEY in each.summary and "added-records" in each.summary
         }
 
     def has_snapshot(self, table: str, snapshot_id: int) -> bool:

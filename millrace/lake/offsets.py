@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyiceberg.expressions import (
     AlwaysTrue,
     And,
@@ -163,6 +164,20 @@ def identities(
     return set(zip(*(column.to_pylist() for column in identity_columns(rows)), strict=True))
 
 
+def identities_at(table: Table, topic: str, places: Set[tuple[int, int]]) -> set[Identity]:
+    """The identities of the table's rows of a topic at these partitions and offsets."""
+    offsets = {offset for _, offset in places}
+    wanted = And(EqualTo(term="kafka_topic", value=topic), at_offsets(offsets))
+    scan = table.scan(row_filter=wanted, selected_fields=IDENTITY_COLUMNS)
+    found: set[Identity] = set()
+    for batch in scan.to_arrow_batch_reader():
+        # Where the offsets are many, the scan gives all that is between them.
+        rows = batch.filter(pc.is_in(batch["kafka_offset"], pa.array(offsets, pa.int64())))
+        columns = (column.to_pylist() for column in identity_columns(rows))
+        found.update(row for row in zip(*columns, strict=True) if row[:2] in places)
+    return found
+
+
 def at_offsets(offsets: Set[int]) -> BooleanExpression:
     """The condition of rows at these offsets, and, where they are many, at some between them."""
     if len(offsets) <= NAMED:
@@ -173,7 +188,7 @@ def at_offsets(offsets: Set[int]) -> BooleanExpression:
     )
 
 
-def identity_columns(rows: pa.Table) -> tuple[pa.ChunkedArray, ...]:
+def identity_columns(rows: pa.Table | pa.RecordBatch) -> tuple[pa.ChunkedArray | pa.Array, ...]:
     """Partition, offset and microseconds of rows with the landing columns."""
     partition, offset, at = (rows[name] for name in IDENTITY_COLUMNS)
     return partition, offset, at.cast(pa.timestamp("us", "UTC")).cast(pa.int64())

@@ -98,7 +98,7 @@ class Lander:
         for topic, contract in self._contracts.items():
             quarantined = self._quarantine.offsets.get(topic)
             plan.check_quarantine(contract.dataset, topic, quarantined, self._logs[topic])
-            require_quarantine(contract, self._raw[topic], self._quarantine)
+            require_quarantine(contract, self._raw[topic], self._quarantine, self._logs[topic])
             require_replayed(self._catalog, contract, self._quarantine, replays)
         self._unmoved = set(self._contracts)
 
@@ -197,7 +197,8 @@ class Lander:
     def _take_over(self, topics: Iterable[str]) -> None:
         """Make this the driver that the raw tables of the topics name, where they stand."""
         for topic in topics:
-            self._raw[topic].append([], {topic: Move({}, self._logs[topic].topic_id)})
+            where = Move(self.starts[topic], self._logs[topic].topic_id)
+            self._raw[topic].append([], {topic: where})
 
     def _commit_raw(
         self, moves: Mapping[str, Move], files: Mapping[str, list[WrittenFile]]

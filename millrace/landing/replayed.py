@@ -7,7 +7,8 @@ What is at or above the landed ends needs no replay: landing comes to it again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -22,8 +23,8 @@ from millrace.lake.offsets import (
     IDENTITY_COLUMNS,
     Identity,
     TopicOffsets,
-    at_offsets,
-    identities,
+    ancestors,
+    identities_at,
     identity_columns,
 )
 from millrace.landing.errors import FileMissingError, ReplayRolledBackError
@@ -36,8 +37,8 @@ CLOCKS_DIFFER = timedelta(hours=1)
 def recent_replays(quarantine: Table, raw: Iterable[Table]) -> pa.Table | None:
     """The rows of the replays that a rollback of these raw tables may have undone.
 
-    Quarantine has a file or more for each batch with bad records: it is not read where none of its
-    kept snapshots is a replay's.
+    Quarantine has a file or more for each batch with bad records: it is not read where its
+    snapshots tell that there was no replay.
 
     Returns:
         None where there was no replay since the oldest snapshot of the raw tables.
@@ -46,26 +47,37 @@ def recent_replays(quarantine: Table, raw: Iterable[Table]) -> pa.Table | None:
         FileMissingError: a file of quarantine is not there.
     """
     oldest = [since for table in raw if (since := _oldest(table)) is not None]
-    if not oldest or not _has_replay_since(quarantine, min(oldest)):
+    if not oldest or not _may_have_replay_since(quarantine, min(oldest)):
         return None
     wanted = And(
         EqualTo(term="status", value=REPLAYED),
         GreaterThanOrEqual(term="resolved_at", value=min(oldest).isoformat()),
     )
     columns = ("kafka_topic", "resolved_at", *IDENTITY_COLUMNS)
-    try:
+    with _naming_files(quarantine):
         return quarantine.scan(row_filter=wanted, selected_fields=columns).to_arrow()
+
+
+def _may_have_replay_since(quarantine: Table, since: datetime) -> bool:
+    """Whether there is a snapshot of a replay, or may have been one that has expired."""
+    since_ms = since.timestamp() * 1000
+    oldest = None
+    for oldest in ancestors(quarantine):
+        if oldest.summary and oldest.summary.get(MARK_KEY) == REPLAY:
+            return True
+        if oldest.timestamp_ms < since_ms:
+            return False
+    # An expiry by PyIceberg leaves no parent's id, so the number of the commit tells the first.
+    return oldest is not None and oldest.sequence_number != 1
+
+
+@contextmanager
+def _naming_files(table: Table) -> Iterator[None]:
+    """Name the table of which a file is missing."""
+    try:
+        yield
     except FileNotFoundError as error:
-        raise FileMissingError(".".join(quarantine.name()), str(error)) from error
-
-
-def _has_replay_since(quarantine: Table, since: datetime) -> bool:
-    return any(
-        each.summary is not None
-        and each.summary.get(MARK_KEY) == REPLAY
-        and each.timestamp_ms >= since.timestamp() * 1000
-        for each in quarantine.snapshots()
-    )
+        raise FileMissingError(".".join(table.name()), str(error)) from error
 
 
 def require_replayed(
@@ -82,6 +94,7 @@ def require_replayed(
     Raises:
         ReplayRolledBackError: it has not.
         TableMissingError: there is no such table.
+        FileMissingError: a file of either table is not there.
     """
     if replays is None:
         return
@@ -124,11 +137,11 @@ def _due(
 
 
 def _latest(table: Table, topic: str, records: set[Identity]) -> dict[tuple[int, int], int]:
-    """The time of the latest row at the positions of these records, and at some others."""
+    """The time of the latest row at the positions of these records."""
     if not records:
         return {}
-    offsets = {offset for _, offset, _ in records}
-    found = identities(table, topic, min(offsets), max(offsets) + 1, at_offsets(offsets))
+    with _naming_files(table):
+        found = identities_at(table, topic, {each[:2] for each in records})
     return {(part, offset): at for part, offset, at in sorted(found)}
 
 

@@ -2,7 +2,8 @@
 
 Raw tables note quarantine's ends with every batch. Where quarantine has less, bad records that
 were quarantined are gone, and the raw table would never land them again. Rolled back to a snapshot
-of the same age, the raw table lands what followed it once more, the bad records too.
+of the same age, the raw table lands what followed it once more, the bad records too, where the log
+still has all of that.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from millrace.contracts.model import Contract
 from millrace.lake.offsets import SUMMARY_KEY, TopicOffsets, ancestors, parse
 from millrace.landing.errors import QuarantineBehindError
 from millrace.landing.landed_table import LandedTable
+from millrace.landing.positions import LogState
 
 
-def require_quarantine(contract: Contract, raw: LandedTable, quarantine: LandedTable) -> None:
+def require_quarantine(
+    contract: Contract, raw: LandedTable, quarantine: LandedTable, log: LogState
+) -> None:
     """Make sure that quarantine has all that it had when the raw table was landed.
 
     Raises:
@@ -33,7 +37,8 @@ def require_quarantine(contract: Contract, raw: LandedTable, quarantine: LandedT
         f" {noted[partition]} and now has them up to {has.get(partition, 0)}: it was rolled back"
         " or made anew"
     )
-    raise QuarantineBehindError(contract.dataset, contract.topic, cause, _rollback(raw, has))
+    remedy = _rollback(contract.topic, raw, has, log)
+    raise QuarantineBehindError(contract.dataset, contract.topic, cause, remedy)
 
 
 def _behind(noted: Mapping[int, int], has: Mapping[int, int]) -> int | None:
@@ -41,12 +46,16 @@ def _behind(noted: Mapping[int, int], has: Mapping[int, int]) -> int | None:
     return next((part for part, end in sorted(noted.items()) if has.get(part, 0) < end), None)
 
 
-def _rollback(raw: LandedTable, has: Mapping[int, int]) -> str | None:
-    """The statement that rolls the raw table back as far; None where no such snapshot is kept."""
+def _rollback(topic: str, raw: LandedTable, has: Mapping[int, int], log: LogState) -> str | None:
+    """The statement that rolls the raw table back as far; None where no such snapshot is kept, or
+    the log has dropped what would have to land again."""
     for snapshot in ancestors(raw.table):
         text = snapshot.summary.get(SUMMARY_KEY) if snapshot.summary else None
-        known = parse(text) if text is not None else {}
-        if known and all(_behind(each.quarantined, has) is None for each in known.values()):
+        known = parse(text).get(topic) if text is not None else None
+        if known is None or not known.may_be_of(log.topic_id):
+            continue
+        lands_again = all(known.ends.get(part, 0) >= begin for part, begin in log.begins.items())
+        if lands_again and _behind(known.quarantined, has) is None:
             call = f"ALTER TABLE {raw.name} EXECUTE rollback_to_snapshot({snapshot.snapshot_id})"
             return f'bin/millrace sql "{call}"'
     return None

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
 
 from millrace.contracts.model import Contract
 from millrace.contracts.names import QUARANTINE_TABLE
 from millrace.errors import MillraceError
 from millrace.lake.offsets import TopicOffsets
 from millrace.landing.broker import Place, ReadableLog
-from millrace.landing.errors import ReplayRolledBackError, TopicMissingError
+from millrace.landing.errors import FileMissingError, TopicMissingError
 from millrace.landing.landed_table import LandedTable
 from millrace.landing.positions import LogState, check_quarantine, start_offsets
 from millrace.landing.replayed import recent_replays, require_replayed
@@ -98,7 +99,7 @@ def measure(
     quarantine = LandedTable(catalog, QUARANTINE_TABLE)
     quarantine.load()
     there = (table.table for topic, table in tables.items() if not problems[topic])
-    replays = recent_replays(quarantine.table, there)
+    replays, unread = _recent(quarantine, there)
     topics = list(log.topic_ids(known))
     logs = log.log_states(topics) if topics else {}
     retentions = log.retentions_s(topics)
@@ -111,7 +112,7 @@ def measure(
             found.append(_problem(TopicMissingError(topic)))
         elif not found:
             found += _disagreements(contract, tables[topic], quarantine, logs[topic])
-            found = found or _replays(catalog, contract, quarantine, replays)
+            found = found or unread or _replays(catalog, contract, quarantine, replays)
             partitions = _partitions(topic, tables[topic], logs[topic], oldest, now())
             found += _retention(contract, partitions, retentions[topic])
         rows = 0 if problems[topic] else _rows(tables[topic])
@@ -123,13 +124,18 @@ def measure(
 
 def _load(table: LandedTable) -> list[Problem]:
     """Read the table; what stands in the way of knowing how far it is landed."""
-    try:
-        table.load()
-        table.require_offsets()
-    except MillraceError as error:
-        if error.transient:
-            raise
-        return [_problem(error)]
+    return _trouble(table.load, table.require_offsets)
+
+
+def _trouble(*checks: Callable[[], object]) -> list[Problem]:
+    """What the first check says that fails; that a service does not answer is raised."""
+    for check in checks:
+        try:
+            check()
+        except MillraceError as error:
+            if error.transient:
+                raise
+            return [_problem(error)]
     return []
 
 
@@ -162,29 +168,27 @@ def _disagreements(
 ) -> list[Problem]:
     """What the gate would refuse to start for."""
     dataset, topic = contract.dataset, contract.topic
-    checks: tuple[Callable[[], object], ...] = (
+    return _trouble(
         quarantine.require_offsets,
         lambda: start_offsets(dataset, topic, table.offsets.get(topic), log),
         lambda: check_quarantine(dataset, topic, quarantine.offsets.get(topic), log),
-        lambda: require_quarantine(contract, table, quarantine),
+        lambda: require_quarantine(contract, table, quarantine, log),
     )
-    for check in checks:
-        try:
-            check()
-        except MillraceError as error:
-            return [_problem(error)]
-    return []
+
+
+def _recent(quarantine: LandedTable, raw: Iterable[Table]) -> tuple[pa.Table | None, list[Problem]]:
+    """The replays to look for, and why they can not be told."""
+    try:
+        return recent_replays(quarantine.table, raw), []
+    except FileMissingError as error:
+        return None, [_problem(error)]
 
 
 def _replays(
     catalog: Catalog, contract: Contract, quarantine: LandedTable, replays: pa.Table | None
 ) -> list[Problem]:
     """The same, of replays that a rollback has undone; it asks the services once more."""
-    try:
-        require_replayed(catalog, contract, quarantine, replays)
-    except ReplayRolledBackError as error:
-        return [_problem(error)]
-    return []
+    return _trouble(lambda: require_replayed(catalog, contract, quarantine, replays))
 
 
 def _partitions(

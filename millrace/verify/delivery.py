@@ -7,7 +7,7 @@ from datetime import datetime
 
 import numpy as np
 
-from millrace.verify.facts import MICROS, Facts
+from millrace.verify.facts import DAY_S, MICROS, Facts
 from millrace.verify.findings import LAND, OPEN, SINCE, STATUS, finding, how_to_go_back
 from millrace.verify.keys import Keys, Mask, beyond, is_in, positions_of, repeated, within
 from millrace.verify.report import Finding
@@ -184,9 +184,12 @@ class Delivery:
         return older
 
     def _expired_replays(self, keys: Keys) -> Mask:
-        """Which are older than that and were replayed as long ago: a raw row stays for both."""
+        """Which are older than that and were replayed as long ago: a raw row stays for both.
+
+        The mark follows the landing, perhaps past midnight, where retention counts whole days.
+        """
         quarantine = self.facts.quarantine
-        newest = np.maximum(quarantine.at, quarantine.resolved)
+        newest = np.maximum(quarantine.at, quarantine.resolved - DAY_S * MICROS)
         older: Mask = is_in(keys, np.sort(quarantine.keys[newest < self.facts.expired_before]))
         return older
 

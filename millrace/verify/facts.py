@@ -33,6 +33,7 @@ from millrace.verify.topic import Log, TopicState
 POLL_S = 0.5
 RETENTION_DAYS = "millrace.retention-days"
 MICROS = 1_000_000
+DAY_S = 86_400
 
 
 @dataclass

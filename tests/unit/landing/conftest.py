@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -150,3 +152,14 @@ class Landing:
 @pytest.fixture
 def landing(lake_catalog: LakeCatalog, tmp_path: Path) -> Landing:
     return Landing(lake_catalog, tmp_path)
+
+
+@pytest.fixture
+def landed(landing: Landing) -> Landing:
+    """Ten records of today in two batches; those in quarantine, 0, 3, 6 and 9, are good now."""
+    landing.stamp = int(time.time() * 1000) - 1000
+    lander = landing.driver()
+    for high in (5, 10):
+        landing.land(lander, high)
+    landing.contract = replace(landing.contract, fields=(Field("page", "string"),))
+    return landing

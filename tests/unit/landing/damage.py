@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -30,8 +31,16 @@ def expire_all_but_the_current(landing: Landing, name: str) -> None:
     current = table.metadata.current_snapshot_id
     for snapshot in table.snapshots():
         if snapshot.snapshot_id != current:
-            expiry = landing.table(name).maintenance.expire_snapshots()
-            expiry.by_id(snapshot.snapshot_id).commit()
+            expire(landing, name, snapshot.snapshot_id)
+
+
+def expire(landing: Landing, name: str, snapshot: int) -> None:
+    landing.table(name).maintenance.expire_snapshots().by_id(snapshot).commit()
+
+
+def age_out(landing: Landing, name: str, snapshot: int) -> None:
+    """What a rollback to the snapshot would take out of the table is no longer in the log."""
+    landing.log = replace(landing.log, begins={0: 5})
 
 
 def rewrite_quarantine(landing: Landing, replayed: tuple[int, ...] = ()) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ from millrace.landing.positions import LogState
 from millrace.landing.reset import reset_offsets
 from tests.unit.landing.damage import (
     GOOD,
+    age_out,
+    expire,
     expire_all_but_the_current,
     foreign_commit,
     replay,
@@ -128,8 +131,9 @@ def test_a_quarantine_that_is_rolled_back_to_a_topic_that_is_gone_is_noticed(
         landing.driver()
 
 
+@pytest.mark.parametrize("lose", [expire, age_out])
 def test_a_quarantine_whose_rows_nothing_brings_back_asks_for_the_reset_that_accepts_it(
-    landing: Landing,
+    landing: Landing, lose: Callable[[Landing, str, int], None]
 ) -> None:
     landing.land(landing.driver(), 8)
     before_landing = landing.table("raw.visits").metadata.snapshots[0].snapshot_id
@@ -138,7 +142,7 @@ def test_a_quarantine_whose_rows_nothing_brings_back_asks_for_the_reset_that_acc
     with pytest.raises(QuarantineBehindError) as behind:
         landing.driver()
     assert behind.value.remedy.endswith(f'rollback_to_snapshot({before_landing})"')
-    landing.table("raw.visits").maintenance.expire_snapshots().by_id(before_landing).commit()
+    lose(landing, "raw.visits", before_landing)
     with pytest.raises(QuarantineBehindError) as behind:
         landing.driver()
     assert behind.value.remedy == "bin/millrace landing reset visits"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from millrace.lake import LakeCatalog
 from millrace.lake.commit import commit_append
 from millrace.lake.offsets import recorded
 from millrace.landing.errors import TableMissingError, TakenOverError
+from millrace.landing.landed_table import LandedTable
 
 if TYPE_CHECKING:
     from tests.unit.landing.conftest import Landing
@@ -58,6 +60,18 @@ def test_a_driver_that_dies_between_its_two_commits_doubles_and_loses_nothing(
     landing.finish(lander)
     landing.land(lander, 10)
     assert landing.holds_all_once()
+
+
+def test_a_table_that_is_taken_over_stays_landed_where_the_topics_id_was_not_known(
+    landing: Landing,
+) -> None:
+    landing.land(landing.driver(), 4)
+    for name in ("raw.visits", QUARANTINE_TABLE):
+        table = LandedTable(landing.catalog, name)
+        table.load()
+        table.restate({"visits": replace(table.offsets["visits"], topic_id=None)}, {})
+    landing.die_between_the_commits(8)
+    assert landing.driver().starts == {"visits": {0: 4}}
 
 
 def test_a_record_judged_differently_the_second_time_lands_in_one_place(

@@ -2,75 +2,29 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
-from pyiceberg.table import DataScan
 
 import millrace.cli.landing as command
 from millrace.contracts.model import Field
 from millrace.contracts.names import QUARANTINE_TABLE
-from millrace.landing import replayed
-from millrace.landing.errors import FileMissingError, ReplayRolledBackError
-from millrace.landing.landed_table import LandedTable
+from millrace.landing.errors import ReplayRolledBackError
 from millrace.landing.positions import LogState
 from millrace.landing.reset import reset_offsets
-from millrace.landing.status import measure
-from millrace.quarantine.records import Position, Selection
-from millrace.quarantine.replay import Replay
+from millrace.quarantine.records import Position
 from tests.unit.landing.damage import roll_back
+from tests.unit.landing.replays import look, put_back
 
 if TYPE_CHECKING:
     from tests.unit.landing.conftest import Landing
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "errors"
-NO_SCHEMAS = SimpleNamespace(by_id=lambda *_: None)
-
-
-def put_back(landing: Landing, *offsets: int) -> None:
-    """What `bin/millrace quarantine replay` does with these positions."""
-    positions = tuple(Position("visits", 0, offset) for offset in offsets)
-    replay = Replay(landing.catalog, {"visits": landing.contract}, NO_SCHEMAS)
-    replay.run(Selection(positions=positions), lambda line: None)
-
-
-def look(landing: Landing) -> list[str]:
-    """What the status says is wrong; the gate has to agree."""
-    (found,) = measure(landing.catalog, landing, [landing.contract])
-    if not found.problems:
-        landing.driver()
-        return []
-    with pytest.raises(ReplayRolledBackError) as refused:
-        landing.driver()
-    said = [(f"{refused.value.thing}: {refused.value.cause}", refused.value.remedy)]
-    assert [(each.text, each.remedy) for each in found.problems] == said
-    return [refused.value.remedy]
-
-
-@pytest.fixture
-def landed(landing: Landing) -> Landing:
-    """Ten records of today in two batches; those in quarantine, 0, 3, 6 and 9, are good now."""
-    landing.stamp = int(time.time() * 1000) - 1000
-    lander = landing.driver()
-    for high in (5, 10):
-        landing.land(lander, high)
-    landing.contract = replace(landing.contract, fields=(Field("page", "string"),))
-    return landing
-
-
-def test_a_quarantine_without_one_of_its_files_is_named(landed: Landing) -> None:
-    put_back(landed, 3)
-    for task in landed.table(QUARANTINE_TABLE).scan().plan_files():
-        Path(task.file.file_path.removeprefix("file://")).unlink()
-    with pytest.raises(FileMissingError, match=r"table raw.quarantine: a file of it is missing"):
-        landed.driver()
 
 
 def test_it_stops_landing_until_the_records_are_replayed_again(landed: Landing) -> None:
@@ -181,61 +135,6 @@ def test_what_is_there_or_lands_by_itself_or_can_not_be_stops_nothing(
     put_back(landed, 6)
     damage(landed)
     assert look(landed) == []
-
-
-def test_a_replay_before_all_that_is_kept_is_not_looked_for(
-    landed: Landing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put_back(landed, 6)
-    roll_back(landed, "raw.visits", 1)
-    assert look(landed) != []
-    quarantine = LandedTable(landed.catalog, QUARANTINE_TABLE)
-    quarantine.load()
-    found = replayed.recent_replays(quarantine.table, [landed.table("raw.visits")])
-    assert found is not None
-    assert found.num_rows == 1
-    monkeypatch.setattr(replayed, "CLOCKS_DIFFER", -timedelta(hours=1))
-    assert look(landed) == []
-    replayed.require_replayed(landed.catalog, landed.contract, quarantine, found)
-
-
-@pytest.mark.parametrize("looks", ["gate", "status"])
-def test_a_replay_that_goes_on_meanwhile_is_no_rollback(
-    landed: Landing, looks: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It lands and marks after raw was loaded and before quarantine is read."""
-    load, waiting = LandedTable.load, [3]
-
-    def late(table: LandedTable) -> None:
-        if table.name == QUARANTINE_TABLE and waiting:
-            put_back(landed, waiting.pop())
-        load(table)
-
-    monkeypatch.setattr(LandedTable, "load", late)
-    if looks == "gate":
-        landed.driver()
-    else:
-        (found,) = measure(landed.catalog, landed, [landed.contract])
-        assert found.problems == ()
-    assert 3 in landed.offsets("raw.visits")
-
-
-def test_tables_are_read_only_where_there_was_a_replay(
-    landed: Landing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan, scanned = DataScan.plan_files, []
-
-    def noted(scan: DataScan) -> object:
-        scanned.append(scan.table_metadata.location.rsplit("/", 1)[1])
-        return plan(scan)
-
-    monkeypatch.setattr(DataScan, "plan_files", noted)
-    landed.driver()
-    assert scanned == []
-    put_back(landed, 3)
-    scanned.clear()
-    landed.driver()
-    assert scanned == ["quarantine", "raw.visits"]
 
 
 @pytest.mark.parametrize(
