@@ -48,8 +48,12 @@ def test_the_cookbook_leads_from_a_contract_to_a_row(cluster: Settings) -> None:
     named = re.search(r"`contracts/(\w+\.yaml)`", recipe)
     assert named
     # The tests' own folder of contracts, where a reader has the repository's.
-    (cluster.contracts / named.group(1)).write_text(contract)
-    said = [paste(step) for step in steps]
+    file = cluster.contracts / named.group(1)
+    file.write_text(contract)
+    try:
+        said = [paste(step) for step in steps]
+    finally:
+        file.unlink()  # its processed table is not built: the next gate would say so
     assert "4.5" in said[-1]
 
 

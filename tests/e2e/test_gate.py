@@ -131,7 +131,9 @@ def test_a_planted_violation_fails_the_gate_and_leaves_the_marts(
         airflow.clear(PIPELINE, run.run_id, [GATE, *behind])
         follow(airflow, run, lambda run, changed: None)
         assert run.state == "failed"
-        assert GATE in str(failure(airflow, run))
+        said = str(failure(airflow, run))
+        assert GATE in said
+        assert "order_id=O9999999" in said
         assert [task.task_id for task in run.failed] == [GATE]
         assert {run.tasks[each].state for each in behind} == {"upstream_failed"}
         assert snapshots(query) == before
