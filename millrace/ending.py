@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 #: What Python itself ends with when its output can not be written.
 UNWRITTEN = 120
+INTERRUPTED = 130
 
 
 class _Leaving:
@@ -23,11 +24,14 @@ class _Leaving:
 
     def __call__(self) -> None:
         try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        except OSError:
+            for stream in (sys.stderr, sys.stdout):
+                if stream is not None and not stream.closed:
+                    stream.flush()
+        except OSError as error:
             self.status = self.status or UNWRITTEN
-        os._exit(self.status)
+            os.write(2, f"error: the output can not be written: {error}\n".encode())
+        finally:
+            os._exit(self.status)
 
 
 def run(main: Callable[[], None]) -> None:
@@ -43,5 +47,8 @@ def run(main: Callable[[], None]) -> None:
     except SystemExit as ended:
         code = ended.code
         leaving.status = code if isinstance(code, int) else int(code is not None)
+        raise
+    except KeyboardInterrupt:
+        leaving.status = INTERRUPTED
         raise
     leaving.status = 0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pyiceberg.expressions import And, EqualTo
 from pyiceberg.io import load_file_io
 from pyiceberg.serializers import FromInputFile
 from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
 
 from millrace.chaos.load import Position
 from millrace.chaos.thrift_calls import METADATA_LOCATION, Call
@@ -63,11 +64,7 @@ class LakeView:
 
     def writers(self, table: str) -> Mapping[int, str]:
         """Snapshot that has landed rows to the application that committed it, as far as kept."""
-        return {
-            each.snapshot_id: str(each.summary[WRITER_KEY])
-            for each in self.load(table).snapshots()
-            if each.summary and WRITER_KEY in each.summary and "added-records" in each.summary
-        }
+        return writers_of(self.load(table).snapshots())
 
     def has_snapshot(self, table: str, snapshot_id: int) -> bool:
         """Whether a snapshot is in the table."""
@@ -107,3 +104,15 @@ class LakeView:
         if not found:
             self._searched.add((pointer, position))
         return found
+
+
+def writers_of(snapshots: Iterable[Snapshot]) -> dict[int, str]:
+    """Snapshot with rows to the application that its summary names."""
+    # Not by `in`, which is true of any key: a summary gives None for what it has not.
+    return {
+        each.snapshot_id: writer
+        for each in snapshots
+        if each.summary
+        and each.summary.get("added-records")
+        and (writer := each.summary.get(WRITER_KEY))
+    }

@@ -15,6 +15,7 @@ from millrace.lake.offsets import SUMMARY_KEY, TopicOffsets, ancestors, parse
 from millrace.landing.errors import QuarantineBehindError
 from millrace.landing.landed_table import LandedTable
 from millrace.landing.positions import LogState
+from millrace.landing.reset import RESET_KEY
 
 
 def require_quarantine(
@@ -47,8 +48,12 @@ def _behind(noted: Mapping[int, int], has: Mapping[int, int]) -> int | None:
 
 
 def _rollback(topic: str, raw: LandedTable, has: Mapping[int, int], log: LogState) -> str | None:
-    """The statement that rolls the raw table back as far; None where no such snapshot is kept, or
-    the log has dropped what would have to land again."""
+    """The statement that rolls the raw table back as far.
+
+    Returns:
+        None where no such snapshot is kept, or it is from before the last reset, which agreed with
+        another log, or the log has dropped what would have to land again.
+    """
     for snapshot in ancestors(raw.table):
         text = snapshot.summary.get(SUMMARY_KEY) if snapshot.summary else None
         known = parse(text).get(topic) if text is not None else None
@@ -58,4 +63,6 @@ def _rollback(topic: str, raw: LandedTable, has: Mapping[int, int], log: LogStat
         if lands_again and _behind(known.quarantined, has) is None:
             call = f"ALTER TABLE {raw.name} EXECUTE rollback_to_snapshot({snapshot.snapshot_id})"
             return f'bin/millrace sql "{call}"'
+        if snapshot.summary and snapshot.summary.get(RESET_KEY):
+            break
     return None

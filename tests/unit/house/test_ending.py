@@ -56,6 +56,8 @@ def end(tmp_path: Path, *command: str) -> subprocess.CompletedProcess[str]:
         ("pass", 0, ""),
         ("sys.exit()", 0, ""),
         ("sys.exit(3)", 3, ""),
+        ("raise KeyboardInterrupt", 130, "KeyboardInterrupt\n"),
+        ("sys.stdin.close(); sys.stderr = None", 0, ""),
         ("sys.exit('error: a thing')", 1, "error: a thing\n"),
         ("raise ValueError('a defect')", 1, "ValueError: a defect\n"),
     ],
@@ -72,7 +74,11 @@ def test_everything_ends_but_the_interpreter(
 
 def test_output_that_can_not_be_written_is_no_success(tmp_path: Path) -> None:
     full = "sys.stdout = open('/dev/full', 'w'); print(1)"
-    assert end(tmp_path, "-c", MAIN.format(last=full)).returncode == 120
+    ended = end(tmp_path, "-c", MAIN.format(last=full))
+    assert ended.returncode == 120
+    assert ended.stderr == (
+        "error: the output can not be written: [Errno 28] No space left on device\n"
+    )
 
 
 @pytest.mark.parametrize(("argument", "status"), [("--version", 0), ("no-such-command", 2)])

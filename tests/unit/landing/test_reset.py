@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from millrace.contracts.names import QUARANTINE_TABLE
-from millrace.landing.errors import OffsetsAheadError, TopicRecreatedError
+from millrace.landing.errors import OffsetsAheadError, QuarantineBehindError, TopicRecreatedError
 from millrace.landing.positions import LogState
 from millrace.landing.reset import reset_offsets
+from tests.unit.landing.damage import roll_back
 
 if TYPE_CHECKING:
     from tests.unit.landing.conftest import Landing
@@ -99,3 +101,16 @@ def test_a_quarantine_ahead_of_the_log_is_reset_and_leaves_out_nothing_new(
     landing.finish(landing.driver())
     assert new_pages(landing) == [5, 6, 7, 9]
     assert landing.offsets(QUARANTINE_TABLE) == [0, 3, 6, 8]
+
+
+def test_raw_is_not_rolled_back_behind_a_reset(landing: Landing) -> None:
+    """What it agreed to leave out would be taken for landed: it was another log's."""
+    lander = landing.driver()
+    for high in (1, 3, 7):  # the second without a bad record, so quarantine stays at 1
+        landing.land(lander, high)
+    landing.log = replace(landing.log, ends={0: 2})
+    reset(landing)
+    roll_back(landing, QUARANTINE_TABLE, 2)
+    with pytest.raises(QuarantineBehindError) as behind:
+        landing.driver()
+    assert behind.value.remedy == "bin/millrace landing reset visits"

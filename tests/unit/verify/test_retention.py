@@ -50,10 +50,10 @@ def test_a_long_runs_records_that_the_topic_dropped_are_as_old_as_its_ledger_tel
 
 @pytest.mark.parametrize(
     ("age", "resolved", "is_lost"),
-    [(95, 95, False), (95, 90.5, False), (95, 1, True), (1, 1, True)],
+    [(95, 95, False), (95, 90, False), (95, 1, True), (1, 1, True)],
 )
 def test_a_replayed_record_expires_with_the_row_that_its_replay_landed(
-    world: Any, age: int, resolved: float, is_lost: bool
+    world: Any, age: int, resolved: int, is_lost: bool
 ) -> None:
     world.age(age)
     marks = {"status": "replayed", "resolved_at": NOW - timedelta(days=resolved)}
