@@ -166,19 +166,29 @@ def identities(
 
 def identities_at(table: Table, topic: str, places: Set[tuple[int, int]]) -> set[Identity]:
     """The identities of the table's rows of a topic at these partitions and offsets."""
-    offsets = {offset for _, offset in places}
-    wanted = And(EqualTo(term="kafka_topic", value=topic), at_offsets(offsets))
-    scan = table.scan(row_filter=wanted, selected_fields=IDENTITY_COLUMNS)
     found: set[Identity] = set()
-    for batch in scan.to_arrow_batch_reader():
-        # Where the offsets are many, the scan gives all that is between them.
-        rows = batch.filter(pc.is_in(batch["kafka_offset"], pa.array(offsets, pa.int64())))
+    for rows in rows_at(table, topic, {offset for _, offset in places}, IDENTITY_COLUMNS):
         columns = (column.to_pylist() for column in identity_columns(rows))
         found.update(row for row in zip(*columns, strict=True) if row[:2] in places)
     return found
 
 
-def at_offsets(offsets: Set[int]) -> BooleanExpression:
+def rows_at(
+    table: Table, topic: str, offsets: Set[int], columns: tuple[str, ...]
+) -> Iterator[pa.RecordBatch]:
+    """The table's rows of a topic at these offsets, some thousand at a time.
+
+    Args:
+        columns: which to read, `kafka_offset` among them.
+    """
+    wanted = And(EqualTo(term="kafka_topic", value=topic), _at_offsets(offsets))
+    scan = table.scan(row_filter=wanted, selected_fields=columns)
+    for batch in scan.to_arrow_batch_reader():
+        # Where the offsets are many, the scan gives all that is between them.
+        yield batch.filter(pc.is_in(batch["kafka_offset"], pa.array(offsets, pa.int64())))
+
+
+def _at_offsets(offsets: Set[int]) -> BooleanExpression:
     """The condition of rows at these offsets, and, where they are many, at some between them."""
     if len(offsets) <= NAMED:
         return In(term="kafka_offset", literals=offsets)

@@ -91,6 +91,22 @@ def test_a_replay_that_goes_on_meanwhile_is_no_rollback(
     assert 3 in landed.offsets("raw.visits")
 
 
+def test_where_a_replay_may_have_expired_it_takes_one_scan_of_quarantine(
+    landed: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expire_all_but_the_current(landed, QUARANTINE_TABLE)
+    plan, scanned = DataScan.plan_files, []
+
+    def noted(scan: DataScan) -> object:
+        tasks = list(plan(scan))
+        scanned.append((scan.table_metadata.location.rsplit("/", 1)[1], len(tasks)))
+        return tasks
+
+    monkeypatch.setattr(DataScan, "plan_files", noted)
+    landed.driver()
+    assert scanned == [("quarantine", 0)]  # and it reads no file
+
+
 def test_tables_are_read_only_where_there_was_a_replay(
     landed: Landing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
